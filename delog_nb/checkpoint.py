@@ -1,0 +1,70 @@
+"""A run's state after an epoch, as one file that is whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.files import write_atomically
+
+
+class Checkpoint:
+    """Saves and restores weights, optimizers and history.
+
+    Random states need no saving: the choices of an epoch follow from the seed and its number.
+    With ``path`` None nothing is saved or restored.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        experiment: Experiment,
+        model: nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+    ) -> None:
+        self.path, self.experiment, self.model, self.optimizers = path, experiment, model, optimizers
+
+    def save(self, history: list[dict[str, Any]], peak_train_mb: float | None) -> None:
+        """Write the state after the last epoch of ``history``, in place of the file before."""
+        if self.path is None:
+            return
+        state = {
+            "run_id": self.experiment.run_id,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "history": history,
+            "peak_train_mb": peak_train_mb,
+        }
+        with write_atomically(self.path) as file:
+            torch.save(state, file)
+
+    def restore(self) -> tuple[list[dict[str, Any]], float | None]:
+        """Load the file, if there is one, and return (history, peak_train_mb) so far.
+
+        Nothing but tensors and plain values is ever unpickled.
+
+        Raises:
+            ExperimentError: the file is damaged or of another experiment.
+        """
+        if self.path is None or not self.path.exists():
+            return [], None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            run_id = state["run_id"]
+        except Exception as error:  # torch.load raises whatever a damaged file leads it to
+            raise ExperimentError(
+                f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start "
+                f"the run anew"
+            ) from error
+        if run_id != self.experiment.run_id:
+            raise ExperimentError(
+                f"checkpoint {self.path} belongs to run {run_id}, not to {self.experiment.run_id}"
+            )
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        return state["history"], state["peak_train_mb"]

@@ -1,0 +1,152 @@
+"""A component is one gradient flow: the layers it owns and a local objective.
+
+Nothing flows back from one component into another: the loop hands each one detached features.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from delog_nb.nets import Backbone
+
+
+class Objective(nn.Module):
+    """A local loss on a component's features.
+
+    ``forward(r, t) -> (loss, t)``: from features r_l (B, ...) and the target t that came with them,
+    the scalar loss and the target for the next component: t itself unless the method encodes it.
+    """
+
+    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+class CrossEntropy(Objective):
+    """Cross-entropy of the component's own output, the logits: L_OUT of the paper."""
+
+    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return F.cross_entropy(r, t), t
+
+
+class Component(nn.Module):
+    """Layers that are trained by one local loss.
+
+    Args:
+        layers: the network's layers that this component owns, in order
+        objective: turns their output into the local loss
+        faster: modules of the objective with a learning rate of their own, and that rate
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[nn.Module],
+        objective: Objective,
+        faster: tuple[Sequence[nn.Module], float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.objective = objective
+        self._faster = faster
+
+    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features and target of the component below -> own features, target and local loss."""
+        r = self.layers(r)
+        loss, t = self.objective(r, t)
+        return r, t, loss
+
+    @property
+    def flow_length(self) -> int:
+        """Local gradients in the longest product that this component's loss needs (Eq. 1, 4, 5).
+
+        One for the loss by the objective's output, one for the objective's parameters if it has
+        any, one for each layer.
+        """
+        return 1 + any(True for _ in self.objective.parameters()) + len(self.layers)
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Parameters with their learning rates, as an optimizer takes them."""
+        modules, faster_lr = self._faster or ((), lr)
+        special = [p for module in modules for p in module.parameters()]
+        ids = {id(p) for p in special}
+        rest = [p for p in self.parameters() if id(p) not in ids]
+        groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
+        if special:
+            groups.append({"params": special, "lr": faster_lr})
+        return groups
+
+
+class Method(nn.Module):
+    """Components in order; how they predict; which parameters that takes.
+
+    ``components`` is what the training loop goes through. By default, inference is the components'
+    own layers one after another (Eq. 6).
+    """
+
+    def __init__(self, components: Iterable[Component]) -> None:
+        super().__init__()
+        self.components = nn.ModuleList(components)
+
+    def parts(self) -> list[Component]:
+        """The components, typed."""
+        return [part for part in self.components if isinstance(part, Component)]
+
+    def inference_modules(self) -> list[nn.Module]:
+        """The modules that a prediction runs through, in order."""
+        return [component.layers for component in self.parts()]
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Normalised images (B, C, H, W) -> logits (B, classes)."""
+        r = images
+        for module in self.inference_modules():
+            r = module(r)
+        return r
+
+    def effective_parameters(self) -> list[nn.Parameter]:
+        """The parameters that take part in inference."""
+        return [p for module in self.inference_modules() for p in module.parameters()]
+
+    def affiliated_parameters(self) -> list[nn.Parameter]:
+        """The parameters that are used in training alone."""
+        effective = {id(p) for p in self.effective_parameters()}
+        return [p for p in self.parameters() if id(p) not in effective]
+
+
+def cut(layers: Sequence[nn.Module], count: int) -> list[list[nn.Module]]:
+    """``layers`` as ``count`` runs of nearly equal length, the longer ones last.
+
+    >>> [len(run) for run in cut([nn.Identity()] * 5, 3)]
+    [1, 2, 2]
+
+    Raises:
+        ValueError: ``count`` is below 1 or above the number of layers.
+    """
+    if not 1 <= count <= len(layers):
+        raise ValueError(
+            f"cannot cut {len(layers)} layers into {count} components: from 1 to {len(layers)}"
+        )
+    ends = [len(layers) * k // count for k in range(count + 1)]
+    return [list(layers[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def cut_with_objectives(
+    backbone: Backbone, count: int, objective_after: Callable[[int], Objective]
+) -> Method:
+    """Cut f_1 ... f_{H+1} into ``count`` components; the last one ends in the cross-entropy.
+
+    ``objective_after(l)`` makes the local objective of a component whose last block is f_l.
+    """
+    runs = cut(backbone.layers(), count)
+    ends = itertools.accumulate(len(run) for run in runs[:-1])
+    objectives = [*(objective_after(end) for end in ends), CrossEntropy()]
+    return Method(Component(run, goal) for run, goal in zip(runs, objectives, strict=True))
+
+
+def count_parameters(parameters: Iterable[torch.Tensor]) -> int:
+    """Number of scalars in ``parameters``."""
+    return sum(p.numel() for p in parameters)

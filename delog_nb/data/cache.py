@@ -1,0 +1,59 @@
+"""Where downloads and decoded images are kept."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from delog_nb.data.images import DataError, Raw
+from delog_nb.files import write_atomically
+
+CACHE_VARIABLE = "DELOG_NB_CACHE"
+
+
+def cache_dir() -> Path:
+    """The cache folder: the environment variable DELOG_NB_CACHE, else the system's usual place."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_cache_dir("delog_nb"))
+
+
+def cached(key: str, read: Callable[[], Raw]) -> Raw:
+    """What ``read`` returns, kept under ``key`` so that it is decoded once.
+
+    A damaged cache file is replaced. Raises `DataError` where the folder cannot be written.
+    """
+    path = cache_dir() / "decoded" / f"{key}.npz"
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                return Raw(
+                    kept["train_images"],
+                    kept["train_labels"],
+                    kept["test_images"],
+                    kept["test_labels"],
+                    tuple(str(name) for name in kept["classes"]),
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)
+    raw = read()
+    try:
+        with write_atomically(path) as file:
+            np.savez(
+                file,
+                train_images=raw.train_images,
+                train_labels=raw.train_labels,
+                test_images=raw.test_images,
+                test_labels=raw.test_labels,
+                classes=np.array(raw.classes),
+            )
+    except OSError as error:
+        raise DataError(
+            f"cannot write decoded images to {path.parent} ({error.strerror or error}): point "
+            f"{CACHE_VARIABLE} at a folder that can be written"
+        ) from error
+    return raw

@@ -1,0 +1,84 @@
+"""Any folder of images, ``train/<class>/*`` and ``test/<class>/*``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from delog_nb.data.decode import decode_all
+from delog_nb.data.images import DataError, Raw
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+
+
+def class_names(data_dir: Path) -> tuple[str, ...]:
+    """The classes of an image folder: the folders in ``train``, which ``test`` must have too.
+
+    Raises `DataError` for a missing folder, no class, or classes that differ.
+    """
+    found = {}
+    for part in ("train", "test"):
+        folder = data_dir / part
+        if not folder.is_dir():
+            raise DataError(
+                f"there is no folder {folder}: images are looked for in "
+                f"{data_dir / 'train'}/<class>/* and {data_dir / 'test'}/<class>/*"
+            )
+        found[part] = {
+            entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."
+        }
+        if not found[part]:
+            raise DataError(f"{folder} holds no class folders: put images in {folder}/<class>/*")
+    for part, other in (("train", "test"), ("test", "train")):
+        alone = sorted(found[part] - found[other])
+        if alone:
+            raise DataError(
+                f"classes differ between train and test: {', '.join(alone[:5])}"
+                f"{' and more' if len(alone) > 5 else ''} in {data_dir / part} but not in "
+                f"{data_dir / other}"
+            )
+    return tuple(sorted(found["train"]))
+
+
+def _list_images(folder: Path) -> list[tuple[str, int, int]]:
+    """(path, bytes, modification time) of the images in one class folder, sorted."""
+    files = []
+    for entry in os.scandir(folder):
+        if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS) and entry.is_file():
+            stat = entry.stat()
+            files.append((entry.path, stat.st_size, stat.st_mtime_ns))
+    if not files:
+        raise DataError(
+            f"class folder {folder} is empty: it needs at least one image "
+            f"({', '.join(EXTENSIONS)})"
+        )
+    return sorted(files)
+
+
+class FolderSource:
+    """An image folder that was listed; ``key`` changes when any file does."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self.classes = class_names(self.data_dir)
+        self.files = {
+            part: [_list_images(self.data_dir / part / name) for name in self.classes]
+            for part in ("train", "test")
+        }
+        digest = hashlib.sha256(repr(self.files).encode()).hexdigest()[:16]
+        self.key = f"folder-{digest}"
+
+    def read(self, size: int) -> Raw:
+        """Decode every image, resized to ``size`` x ``size``."""
+        arrays: list[np.ndarray] = []
+        for part in ("train", "test"):
+            paths = [path for files in self.files[part] for path, _, _ in files]
+            labels = np.repeat(np.arange(len(self.classes)), [len(f) for f in self.files[part]])
+            images = decode_all(
+                paths, lambda path: Path(path).read_bytes(), size, f"{self.data_dir.name}/{part}"
+            )
+            arrays += [images, labels.astype(np.int64)]
+        return Raw(*arrays, self.classes)

@@ -1,0 +1,111 @@
+"""The forms that images take: as read from a source, and as a run uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class DataError(ValueError):
+    """Images that cannot be used, said in one sentence that names the file or folder."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A data set as a source gives it: uint8 arrays (N, H, W, C), int64 labels (N,)."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, C, H, W) in uint8, stored channels-last, and labels (N,) in int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Tensor) -> Split:
+        """The images at ``index``."""
+        return Split(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device) -> Split:
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set ready for training.
+
+    ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]. ``val`` is empty where no
+    validation images were asked for.
+    """
+
+    train: Split
+    val: Split
+    test: Split
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+    def to(self, device: torch.device) -> ImageData:
+        """The same data set on ``device``."""
+        return replace(
+            self, train=self.train.to(device), val=self.val.to(device), test=self.test.to(device)
+        )
+
+
+def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of uint8 images (N, H, W, C) scaled to [0, 1].
+
+    Exact for any number of images: from a histogram of the 256 values.
+    """
+    means, stds = [], []
+    levels = np.arange(256) / 255
+    for channel in range(images.shape[-1]):
+        share = np.bincount(images[..., channel].ravel(), minlength=256).astype(np.float64)
+        share /= share.sum()
+        mean = float(share @ levels)
+        means.append(mean)
+        # A constant channel would divide by zero: leave it as it is.
+        stds.append(float(np.sqrt(share @ (levels - mean) ** 2)) or 1.0)
+    return tuple(means), tuple(stds)
+
+
+def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted indices of ``count`` samples whose class shares equal those of ``labels``.
+
+    Shares that do not come out whole are rounded by largest remainder, so that with equal classes
+    no two counts differ by more than one; every class keeps at least one sample where ``count``
+    allows it.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * (count / len(labels))
+    counts = np.floor(exact).astype(int)
+    if count >= len(classes):
+        counts = np.maximum(counts, 1)
+    order = np.lexsort((rng.permutation(len(classes)), -(exact - counts)))
+    for step in range(count - int(counts.sum())):
+        counts[order[step % len(order)]] += 1
+    while counts.sum() > count:  # the raised minimum took too many: give back from the largest
+        counts[np.argmax(counts)] -= 1
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:number]
+        for label, number in zip(classes, counts, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))

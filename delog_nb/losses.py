@@ -1,0 +1,137 @@
+"""The supervised contrastive loss, Eq. 2 of the paper."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_CHUNK_ELEMENTS = 1 << 20  # of the N x N logits that are alive at a time: 4 MB in float32
+
+
+def supervised_contrastive_loss(
+    z: Tensor,
+    labels: Tensor,
+    tau: float = 0.1,
+    normalize: bool = True,
+    scaling: str = "eq2",
+) -> Tensor:
+    r"""Supervised contrastive loss of a batch of views (Eq. 2; Khosla et al., 2020).
+
+    .. math::
+        L = \frac{1}{M} \sum_{i : P(i) \neq \emptyset} \frac{-1}{|P(i)|} \sum_{p \in P(i)}
+            \log \frac{\exp(z_i \cdot z_p / \tau)}{\sum_{j \neq i} \exp(z_i \cdot z_j / \tau)}
+
+    P(i) are the other views with the label of i; M is the number of anchors i that have any, so L
+    is the mean over anchors where Eq. 2 writes a sum. A batch without positives gives 0.
+
+    Computed in float32 (float64 for float64 input) whatever the autocast state, in row chunks:
+    memory beyond z grows with N, not with N x N. First-order gradients only.
+
+    Args:
+        z: (N, D) projections of all views
+        labels: (N,) integers; equal labels are positives
+        tau: temperature, above 0
+        normalize: divide each z by its length; a zero vector stays zero and gets no gradient
+        scaling: ``eq2``, or ``authors``: their code counts the anchor among its positives, a
+            factor |P| / (|P| + 1), and takes the mean over all N anchors
+
+    Returns:
+        The loss, a scalar.
+
+    Raises:
+        ValueError: shapes, tau or scaling are not as above.
+
+    >>> z = torch.ones(6, 3)  # all alike, and two views each of three classes: log(6 - 1)
+    >>> round(supervised_contrastive_loss(z, torch.tensor([0, 1, 2, 0, 1, 2])).item(), 4)
+    1.6094
+    """
+    if z.ndim != 2 or labels.shape != z.shape[:1]:
+        raise ValueError(
+            f"z must be (N, D) and labels (N,): got {tuple(z.shape)} and {tuple(labels.shape)}"
+        )
+    if not tau > 0:
+        raise ValueError(f"tau must be above 0: got {tau}")
+    if scaling not in ("eq2", "authors"):
+        raise ValueError(f"scaling must be 'eq2' or 'authors': got {scaling!r}")
+    with torch.autocast(z.device.type, enabled=False):
+        if z.dtype != torch.float64:
+            z = z.float()
+        if normalize:
+            z = _unit(z)
+        if len(z) < 2:
+            return z.sum() * 0
+        return _SupervisedContrastive.apply(z, labels, tau, scaling == "authors")
+
+
+def _unit(z: Tensor) -> Tensor:
+    """z / |z|, and 0 for z = 0, where the direction (and so the gradient) is undefined."""
+    length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    tiny = torch.finfo(z.dtype).tiny
+    return z * torch.where(length > tiny, length.clamp_min(tiny).reciprocal(), 0.0)
+
+
+class _SupervisedContrastive(torch.autograd.Function):
+    """Loss and gradient in one pass over row chunks of the logits.
+
+    With S_c the sum of z over class c, the positives of i need no mask:
+    sum_p z_i . z_p = z_i . (S_{y_i} - z_i). With the softmax p_ij over j != i and w_i the weight
+    of anchor i, the gradient of sum_i w_i L_i is
+
+        dL/dz_i = (1/tau) (w_i sum_j p_ij z_j + sum_j w_j p_ji z_j - 2 w_i (S_{y_i} - z_i) / |P(i)|)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, labels: Tensor, tau: float, authors: bool) -> Tensor:
+        count = len(z)
+        others, positives = _sum_of_positives(z, labels)
+        weight = (positives > 0).to(z.dtype)
+        if authors:
+            weight *= positives / (positives + 1) / count
+        else:
+            weight /= weight.sum().clamp_min(1)
+        share = weight / positives.clamp_min(1)  # w_i / |P(i)|
+
+        wants_gradient = ctx.needs_input_grad[0]
+        gradient = torch.zeros_like(z) if wants_gradient else None
+        total = -(share[:, None] * z * others).sum() / tau
+        rows = max(1, min(count, _CHUNK_ELEMENTS // count))
+        for start in range(0, count, rows):
+            part = z[start : start + rows]
+            index = torch.arange(len(part), device=z.device)
+            logits = (part @ z.T).div_(tau)  # (rows, N)
+            logits[index, index + start] = -torch.inf  # the anchor is not its own positive
+            logsumexp = logits.logsumexp(1)
+            anchor_weight = weight[start : start + rows]
+            total += anchor_weight @ logsumexp
+            if gradient is not None:
+                weighted = logits.sub_(logsumexp[:, None]).exp_().mul_(anchor_weight[:, None])
+                gradient[start : start + rows] += weighted @ z
+                gradient.addmm_(weighted.T, part)
+        if gradient is not None:
+            gradient.addcmul_(others, share[:, None], value=-2).div_(tau)
+            ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad_output, None, None, None
+
+
+def _sum_of_positives(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of z over P(i), (N, D), and |P(i)|, (N,).
+
+    Classes are numbered by sorting: `torch.unique` would make the host wait for a GPU.
+    """
+    ordered, order = labels.sort()
+    starts = torch.zeros_like(ordered)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    classes = torch.empty_like(ordered)
+    classes[order] = starts.cumsum(0)  # (N,) in 0 ... N - 1
+    sums = torch.zeros_like(z).index_add_(0, classes, z)
+    sizes = torch.zeros_like(z[:, 0]).index_add_(0, classes, torch.ones_like(z[:, 0]))
+    return sums[classes] - z, sizes[classes] - 1

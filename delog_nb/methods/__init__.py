@@ -1,0 +1,28 @@
+"""Training methods: each one cuts a network into components.
+
+A method is a module with ``build(experiment) -> Method`` and one entry in `delog_nb.registry`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import torch
+
+from delog_nb.components import Method
+from delog_nb.config import Experiment
+from delog_nb.registry import METHODS
+
+__all__ = ["build"]
+
+
+def build(experiment: Experiment) -> Method:
+    """The experiment's method on its network, initialised from its seed, on the CPU.
+
+    The global random state is left as it was. Under ``torch.device("meta")`` no memory is taken,
+    which is enough to count parameters.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        method: Method = import_module(METHODS[experiment.method].module).build(experiment)
+    return method

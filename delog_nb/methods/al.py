@@ -1,0 +1,79 @@
+"""Associated learning (Kao & Chen, 2021; Wu et al., 2022): features meet encoded targets.
+
+Component l has a bridge b_l from features and an encoder g_l from targets into one code space, and
+a decoder inv_l back. With t_0 = onehot(y) and t_l = g_l(t_{l-1}), its local loss is
+
+    MSE(b_l(r_l), t_l) + MSE(inv_l(t_l), t_{l-1})
+
+where the bridge sees t_l as a constant. There is no cross-entropy. A prediction goes up through the
+blocks, over the last bridge and down through the decoders: inv_1(... inv_H(b_H(r_H))). Encoders
+and all bridges but the last are affiliated.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from delog_nb import heads, nets
+from delog_nb.components import Component, Method, Objective
+from delog_nb.config import Experiment
+from delog_nb.data import shape
+
+
+class AssociatedObjective(Objective):
+    """Bridge, encoder and decoder of one component, and their loss."""
+
+    def __init__(
+        self, bridge: nn.Module, encoder: nn.Module, decoder: nn.Module, classes: int
+    ) -> None:
+        super().__init__()
+        self.bridge, self.encoder, self.decoder, self.classes = bridge, encoder, decoder, classes
+
+    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        below = t.detach()
+        if below.ndim == 1:  # labels: t_0
+            below = F.one_hot(below, self.classes).to(r.dtype)
+        code = self.encoder(below)
+        association = F.mse_loss(self.bridge(r), code.detach())
+        reconstruction = F.mse_loss(self.decoder(code), below)
+        return association + reconstruction, code
+
+
+class AssociatedLearning(Method):
+    """Predicts through the last bridge and the decoders."""
+
+    def inference_modules(self) -> list[nn.Module]:
+        parts = self.parts()
+        objectives = [part.objective for part in parts]
+        up = [part.layers for part in parts]
+        down = [objective.get_submodule("decoder") for objective in reversed(objectives)]
+        return [*up, objectives[-1].get_submodule("bridge"), *down]
+
+
+def build(experiment: Experiment) -> Method:
+    """One component a block; the network's own classifier is not used."""
+    backbone = nets.build(experiment, pool_last=False)
+    classes = shape(experiment)[1]
+    activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[experiment.al_activation]
+    code = experiment.al_hidden
+
+    def component(block: nn.Module, r_shape: nets.Shape, below: int) -> Component:
+        to_vector, features = heads.flatten(r_shape, experiment.pool)
+        bridge = nn.Sequential(
+            to_vector,
+            nn.Linear(features, 5 * code),
+            activation(),
+            nn.Linear(5 * code, code),
+            activation(),
+        )
+        encoder = nn.Sequential(nn.Linear(below, code), activation())
+        decoder = nn.Sequential(nn.Linear(code, below))
+        if experiment.net != "convnet":  # the authors' ConvNet has linear decoders
+            decoder.append(activation())
+        objective = AssociatedObjective(bridge, encoder, decoder, classes)
+        return Component([block], objective, ((encoder, decoder), experiment.al_lr or experiment.lr))
+
+    widths = [classes] + [code] * (len(backbone.blocks) - 1)
+    return AssociatedLearning(
+        component(block, r_shape, below)
+        for block, r_shape, below in zip(backbone.blocks, backbone.shapes, widths, strict=True)
+    )

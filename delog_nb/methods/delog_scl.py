@@ -1,0 +1,39 @@
+"""Delog-SCL: every component but the last is trained by a supervised contrastive loss (section 2.2).
+
+Projection heads are affiliated; the classifier is trained by cross-entropy on detached features.
+"""
+
+from torch import Tensor, nn
+
+from delog_nb import heads, nets
+from delog_nb.components import Method, Objective, cut_with_objectives
+from delog_nb.config import Experiment
+from delog_nb.losses import supervised_contrastive_loss
+
+
+class ContrastiveObjective(Objective):
+    """Eq. 2 on z_l = g_l(r_l)."""
+
+    def __init__(self, head: nn.Module, tau: float, scaling: str) -> None:
+        super().__init__()
+        self.head, self.tau, self.scaling = head, tau, scaling
+
+    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return supervised_contrastive_loss(self.head(r), t, self.tau, scaling=self.scaling), t
+
+
+def build(experiment: Experiment) -> Method:
+    """``num_components`` gradient flows; one is the single long flow of Fig. 4, which is BP."""
+    backbone = nets.build(experiment)
+
+    def contrast_after(blocks: int) -> Objective:
+        head = heads.projection_head(
+            experiment.head,
+            backbone.shapes[blocks - 1],
+            hidden=experiment.head_hidden,
+            dim=experiment.head_dim,
+            pool=experiment.pool,
+        )
+        return ContrastiveObjective(head, experiment.tau, experiment.loss_scaling)
+
+    return cut_with_objectives(backbone, experiment.num_components, contrast_after)

@@ -1,0 +1,354 @@
+"""The one training loop, for every method.
+
+It prints nothing: what happens goes out as events, and it asks ``should_stop`` at every step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from delog_nb import methods
+from delog_nb.checkpoint import Checkpoint
+from delog_nb.components import Method, count_parameters
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.data import ImageData, Split, Views, load
+from delog_nb.measure import LiveBytes
+
+_EVALUATION_BATCH = 500
+
+Row = dict[str, float | int | None]
+
+
+@dataclass
+class Run:
+    """A trained method and how it got there.
+
+    ``history`` has a row per finished epoch: ``epoch``, ``loss_1`` ... ``loss_K`` (training loss of
+    each component, mean over the epoch), ``val_acc`` and ``test_acc`` (share of images, 0 to 1),
+    ``seconds`` (training), ``eval_seconds``, ``images_per_s`` (training images, two views each),
+    ``lr``. ``peak_train_mb`` is the peak of live tensor bytes in a training step, parameters,
+    gradients and optimizer state included, in 10^6 bytes.
+    """
+
+    experiment: Experiment
+    model: Method
+    device: str
+    precision: str
+    classes: tuple[str, ...]
+    history: list[Row] = field(default_factory=list)
+    peak_train_mb: float | None = None
+    stopped: bool = False
+
+    @property
+    def train_params(self) -> int:
+        return count_parameters(self.model.parameters())
+
+    @property
+    def inference_params(self) -> int:
+        return count_parameters(self.model.effective_parameters())
+
+    @property
+    def test_acc(self) -> float:
+        """Test accuracy after the last epoch, 0 to 1; NaN before the first one ends."""
+        return float(self.history[-1]["test_acc"] or 0.0) if self.history else math.nan
+
+    def results(self) -> dict[str, float | int | None]:
+        """The figures that a record keeps; ``best_over_epochs`` looks at test images: optimistic."""
+        rows = self.history
+        chosen = _best(rows, "val_acc")
+        best = _best(rows, "test_acc")
+        timed = rows[1:] or rows  # the first epoch also warms up
+        return {
+            "epochs": len(rows),
+            "test_acc": rows[-1]["test_acc"] if rows else None,
+            "test_acc_at_best_val": chosen["test_acc"] if chosen else None,
+            "best_val_epoch": chosen["epoch"] if chosen else None,
+            "test_acc_best_over_epochs": best["test_acc"] if best else None,
+            "sec_per_epoch": _mean(timed, "seconds"),
+            "eval_sec_per_epoch": _mean(timed, "eval_seconds"),
+            "peak_train_mb": self.peak_train_mb,
+            "train_params": self.train_params,
+            "inference_params": self.inference_params,
+        }
+
+
+def _best(rows: list[Row], column: str) -> Row | None:
+    """The first row with the highest value in ``column``; None where it is empty."""
+    known = [row for row in rows if row[column] is not None]
+    return max(known, key=lambda row: row[column] or 0.0) if known else None
+
+
+def _mean(rows: list[Row], column: str) -> float | None:
+    return sum(float(row[column] or 0) for row in rows) / len(rows) if rows else None
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins, at ``epoch`` (0 unless resumed)."""
+
+    experiment: Experiment
+    epoch: int
+    epochs: int
+    steps_per_epoch: int
+    components: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One batch went through all components; ``losses`` stay on the device until they are read."""
+
+    epoch: int
+    step: int
+    losses: list[Tensor]
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch ended; ``row`` was added to the history."""
+
+    row: Row
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Training ended, or was stopped."""
+
+    run: Run
+
+
+Event = Started | Stepped | EpochEnded | Ended
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is a CUDA GPU where there is one. Raises `ExperimentError` for one that is not."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ExperimentError("device = 'cuda' is not to be had: PyTorch finds no GPU here")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """``auto`` is bf16 where the processor or GPU computes in it, and float32 elsewhere."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:  # measured: with AVX-512 BF16 a step is 1.2 to 2 times as fast, without it slower
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if fast else "float32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context that networks run in."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.Optimizer]:
+    """One Adam for each component."""
+    return [
+        torch.optim.Adam(
+            component.parameter_groups(experiment.lr),
+            weight_decay=experiment.weight_decay,
+            fused=True,
+        )
+        for component in method.parts()
+    ]
+
+
+def train_step(
+    method: Method,
+    optimizers: list[torch.optim.Optimizer],
+    r: Tensor,
+    t: Tensor,
+    context: torch.autocast,
+) -> list[Tensor]:
+    """One batch through every component: forward, backward and update, one after another.
+
+    Each component's graph and gradients are freed before the next one begins, so peak memory does
+    not grow with the number of components. Returns their losses, detached.
+    """
+    losses = []
+    for component, optimizer in zip(method.parts(), optimizers, strict=True):
+        with context:
+            r, t, loss = component(r.detach(), t)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.detach())
+    return losses
+
+
+def learning_rate_factor(experiment: Experiment, epoch: int) -> float:
+    """What ``lr`` is multiplied by in ``epoch`` (from 0): a cosine from lr to lr_min."""
+    low = experiment.lr_min / experiment.lr
+    return low + (1 - low) * (1 + math.cos(math.pi * epoch / experiment.epochs)) / 2
+
+
+@torch.no_grad()
+def accuracy(method: Method, split: Split, views: Views, context: torch.autocast) -> Tensor:
+    """Share of images whose class is predicted, as a scalar on the device."""
+    method.eval()
+    hits = torch.zeros((), device=split.labels.device)
+    for images, labels in zip(
+        split.images.split(_EVALUATION_BATCH), split.labels.split(_EVALUATION_BATCH), strict=True
+    ):
+        with context:
+            logits = method.predict(views.normalize(images))
+        hits += (logits.argmax(1) == labels).sum()
+    method.train()
+    return hits / max(1, len(split))
+
+
+def train(
+    experiment: Experiment,
+    on_event: Callable[[Event], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    data: ImageData | None = None,
+    checkpoint: Path | None = None,
+) -> Run:
+    """Train ``experiment`` and return the run.
+
+    Args:
+        experiment: what to train
+        on_event: called with `Started`, `Stepped`, `EpochEnded` and `Ended`, on this thread
+        should_stop: asked before every step; True ends the run, which keeps its finished epochs
+        data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
+        checkpoint: file that is written after every epoch and, if it is there, resumed from: a run
+            that was stopped or killed ends with the history and weights of one that was not
+
+    Raises:
+        ExperimentError: the device is not there, or the checkpoint is of another experiment.
+        DataError: the images cannot be used.
+    """
+    emit = on_event or (lambda event: None)
+    asked_to_stop = should_stop or (lambda: False)
+    device = pick_device(experiment.device)
+    precision = pick_precision(experiment.precision, device)
+    images = (data or load(experiment)).to(device)
+
+    method = methods.build(experiment).to(device)
+    method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizers = make_optimizers(method, experiment)
+    run = Run(experiment, method, str(device), precision, images.classes)
+    kept = Checkpoint(checkpoint, experiment, method, optimizers)
+    run.history, run.peak_train_mb = kept.restore()
+
+    epoch_loop = _EpochLoop(run, images, optimizers, emit, asked_to_stop)
+    emit(
+        Started(
+            experiment,
+            len(run.history),
+            experiment.epochs,
+            epoch_loop.steps,
+            len(method.components),
+        )
+    )
+    for epoch in range(len(run.history), experiment.epochs):
+        row = epoch_loop.run_epoch(epoch)
+        if row is None:
+            run.stopped = True
+            break
+        run.history.append(row)
+        kept.save(run.history, run.peak_train_mb)
+        emit(EpochEnded(row))
+    emit(Ended(run))
+    return run
+
+
+class _EpochLoop:
+    """What stays the same from epoch to epoch."""
+
+    def __init__(
+        self,
+        run: Run,
+        images: ImageData,
+        optimizers: list[torch.optim.Optimizer],
+        emit: Callable[[Event], None],
+        asked_to_stop: Callable[[], bool],
+    ) -> None:
+        experiment = run.experiment
+        self.run_, self.images, self.optimizers = run, images, optimizers
+        self.emit, self.asked_to_stop = emit, asked_to_stop
+        self.device = torch.device(run.device)
+        self.context = autocast(self.device, run.precision)
+        self.steps = math.ceil(len(images.train) / experiment.batch_size)
+        self.views = Views(
+            images.mean,
+            images.std,
+            augment=experiment.augment,
+            crop_padding=experiment.crop_padding,
+            flip=experiment.flip,
+            seed=experiment.seed,
+            device=self.device,
+        )
+
+    def run_epoch(self, epoch: int) -> Row | None:
+        """Train one epoch and evaluate; None if it was stopped in between."""
+        experiment, method, train_split = self.run_.experiment, self.run_.model, self.images.train
+        factor = learning_rate_factor(experiment, epoch)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+        plan = self.views.plan(len(train_split), epoch)
+        total = torch.zeros(len(method.components), device=self.device)
+        begin = time.perf_counter()
+        method.train()
+        for step, index in enumerate(plan.order.split(experiment.batch_size)):
+            if self.asked_to_stop():
+                return None
+            with ExitStack() as measuring:
+                live = self._measure(measuring, step)
+                batch = self.views(train_split.images[index], plan.randoms[index])
+                labels = train_split.labels[index].repeat(2)
+                losses = train_step(method, self.optimizers, batch, labels, self.context)
+            if live is not None:
+                self.run_.peak_train_mb = round(live.peak / 1e6, 3)
+            total += torch.stack(losses) * len(index)
+            self.emit(Stepped(epoch, step, losses))
+        means = (total / len(train_split)).tolist()  # waits for the device, once an epoch
+        trained = time.perf_counter()
+        scores = torch.stack(
+            [
+                accuracy(method, split, self.views, self.context)
+                for split in (self.images.val, self.images.test)
+            ]
+        ).tolist()
+        seconds = trained - begin
+        return {
+            "epoch": epoch + 1,
+            **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
+            "val_acc": scores[0] if len(self.images.val) else None,
+            "test_acc": scores[1],
+            "seconds": seconds,
+            "eval_seconds": time.perf_counter() - trained,
+            "images_per_s": len(train_split) / seconds,
+            "lr": experiment.lr * factor,
+        }
+
+    def _measure(self, stack: ExitStack, step: int) -> LiveBytes | None:
+        """Count memory in one early step, once Adam's state is there."""
+        if self.run_.peak_train_mb is not None or step != min(1, self.steps - 1):
+            return None
+        live = stack.enter_context(LiveBytes())
+        live.track(self.run_.model.parameters())
+        live.track(self.run_.model.buffers())
+        for optimizer in self.optimizers:
+            live.track(value for state in optimizer.state.values() for value in state.values())
+        return live
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """The run's results with its device and precision."""
+    return run.results() | {"device": run.device, "precision": run.precision}
