@@ -26,7 +26,12 @@ class Checkpoint:
         model: nn.Module,
         optimizers: list[torch.optim.Optimizer],
     ) -> None:
-        self.path, self.experiment, self.model, self.optimizers = path, experiment, model, optimizers
+        self.path, self.experiment, self.model, self.optimizers = (
+            path,
+            experiment,
+            model,
+            optimizers,
+        )
 
     def save(self, history: list[dict[str, Any]], peak_train_mb: float | None) -> None:
         """Write the state after the last epoch of ``history``, in place of the file before."""

@@ -57,7 +57,7 @@ class Experiment(BaseModel):
 
     >>> run = Experiment(method="delog-scl", seed=1)
     >>> run.net, run.epochs, run.num_components
-    ('convnet', 10, 5)
+    ('convnet', 8, 5)
     >>> Experiment(method="delog_scl")
     Traceback (most recent call last):
     ...
@@ -138,14 +138,16 @@ al, delog-scl (did you mean 'delog-scl'?)
     exit_hidden: int = _field(
         512, "Early Exit: hidden units of a local classifier (0: one linear layer)", "method", ge=0
     )
-    al_hidden: int = _field(
-        300, "AL: dimensions of the target codes t_l", "method", ge=1, le=65536
-    )
+    al_hidden: int = _field(300, "AL: dimensions of the target codes t_l", "method", ge=1, le=65536)
     al_activation: str = _field(
         "sigmoid", "AL: activation of codes and bridges", "method", choices=("sigmoid", "tanh")
     )
     al_lr: float | None = _field(
-        None, "AL: learning rate of target encoders and decoders; default: lr", "method", gt=0, le=10
+        None,
+        "AL: learning rate of target encoders and decoders; default: lr",
+        "method",
+        gt=0,
+        le=10,
     )
 
     epochs: int = _field(200, "passes over the training images", "training", ge=1, le=100_000)
@@ -201,7 +203,10 @@ al, delog-scl (did you mean 'delog-scl'?)
     def _check_together(self) -> Experiment:
         layers = self.depth + 1
         if self.components is not None:
-            fixed = {"bp": (1, "BP is one gradient flow"), "al": (self.depth, "AL cuts every block")}
+            fixed = {
+                "bp": (1, "BP is one gradient flow"),
+                "al": (self.depth, "AL cuts every block"),
+            }
             if self.method in fixed and self.components != fixed[self.method][0]:
                 count, why = fixed[self.method]
                 raise ValueError(
@@ -276,6 +281,20 @@ class Parameter:
     low: float | None
     high: float | None
     above_low: bool  # the lower bound itself is not allowed
+
+    @property
+    def default_text(self) -> str:
+        """The default, in words; by preset where presets differ."""
+        method = "al" if self.name.startswith("al_") else "delog-scl"
+        by_preset = {
+            preset: preset_values(preset, "digits", "convnet", method).get(self.name, self.default)
+            for preset in ("lesson", "quick", "paper")
+        }
+        if self.name in ("image_size", "crop_padding", "flip"):
+            return "the data set's own"
+        if len(set(by_preset.values())) > 1:
+            return ", ".join(f"{value} ({preset})" for preset, value in by_preset.items())
+        return "none" if self.default in (None, "") else str(self.default)
 
     @property
     def allowed(self) -> str:

@@ -118,7 +118,9 @@ def _convnet(experiment: Experiment, in_shape: Shape, classes: int, _: bool) -> 
         blocks.append(
             nn.Sequential(
                 *_conv(channels, outputs, norm=norm, activation=nn.ReLU(inplace=True)),
-                *_conv(outputs, outputs, stride=stride, norm=norm, activation=nn.ReLU(inplace=True)),
+                *_conv(
+                    outputs, outputs, stride=stride, norm=norm, activation=nn.ReLU(inplace=True)
+                ),
             )
         )
         channels = outputs

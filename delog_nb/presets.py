@@ -19,7 +19,7 @@ _LESSON: dict[str, Any] = {
     "head_hidden": 256,
     "head_dim": 128,
     "exit_hidden": 128,
-    "epochs": 10,
+    "epochs": 8,
     "batch_size": 64,
     "lr": 2e-3,
 }

@@ -52,8 +52,7 @@ def _list_images(folder: Path) -> list[tuple[str, int, int]]:
             files.append((entry.path, stat.st_size, stat.st_mtime_ns))
     if not files:
         raise DataError(
-            f"class folder {folder} is empty: it needs at least one image "
-            f"({', '.join(EXTENSIONS)})"
+            f"class folder {folder} is empty: it needs at least one image ({', '.join(EXTENSIONS)})"
         )
     return sorted(files)
 

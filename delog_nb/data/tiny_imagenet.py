@@ -27,7 +27,10 @@ class TinyImageNetSource:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         if self.path.is_dir():
-            if not (self.path / "wnids.txt").exists() and (self.path / "tiny-imagenet-200").is_dir():
+            if (
+                not (self.path / "wnids.txt").exists()
+                and (self.path / "tiny-imagenet-200").is_dir()
+            ):
                 self.path = self.path / "tiny-imagenet-200"
             root = self.path
             self.names = {

@@ -72,7 +72,9 @@ class Views:
         """uint8 (B, C, H, W), (B, 2, k) -> (2B, C, H, W): first all view 1, then all view 2."""
         if self.augment == "none":
             return self.normalize(images).repeat(2, 1, 1, 1)
-        views = self._crop_and_flip(images.repeat(2, 1, 1, 1), randoms.transpose(0, 1).flatten(0, 1))
+        views = self._crop_and_flip(
+            images.repeat(2, 1, 1, 1), randoms.transpose(0, 1).flatten(0, 1)
+        )
         batch = views.float().div_(255)
         if self.augment == "strong":
             half = len(images)

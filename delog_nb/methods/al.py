@@ -70,7 +70,9 @@ def build(experiment: Experiment) -> Method:
         if experiment.net != "convnet":  # the authors' ConvNet has linear decoders
             decoder.append(activation())
         objective = AssociatedObjective(bridge, encoder, decoder, classes)
-        return Component([block], objective, ((encoder, decoder), experiment.al_lr or experiment.lr))
+        return Component(
+            [block], objective, ((encoder, decoder), experiment.al_lr or experiment.lr)
+        )
 
     widths = [classes] + [code] * (len(backbone.blocks) - 1)
     return AssociatedLearning(

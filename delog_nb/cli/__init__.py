@@ -1,0 +1,41 @@
+"""The command line, ``delog-nb`` or ``python -m delog_nb``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from delog_nb.cli.flags import Parser
+
+# command: one line of help. The module of its name adds its flags and runs it.
+COMMANDS = {
+    "compare": "train several methods on the same images and write a table and a page",
+    "train": "train one method",
+    "params": "print the parameter table",
+    "doctor": "check this installation",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status; errors are one sentence on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = Parser(
+        prog="delog-nb",
+        description="Train one network with BP, Early Exit, associated learning and Delog-SCL.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, line in COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=line)
+        if name in words[:1]:  # the others' flags are not needed
+            import_module(f"delog_nb.cli.{name}").add_flags(command)
+    if not words:
+        parser.print_help()
+        return 0
+    try:
+        values = parser.parse_args(words)
+        status: int = import_module(f"delog_nb.cli.{values.command}").run(values)
+        return status
+    except ValueError as error:  # ExperimentError, DataError and unreadable records are such
+        print(f"delog-nb: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,113 @@
+"""``delog-nb compare``: several methods, nets and seeds on the same images."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.config import PARAMETERS, Experiment, ExperimentError
+from delog_nb.registry import METHODS, NETS
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--methods", default=",".join(METHODS), help="methods, by commas (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--nets", default="convnet", help=f"nets, by commas: {', '.join(NETS)} (default: convnet)"
+    )
+    parser.add_argument("--seeds", default="3", help="number of seeds, 0 and up (default: 3)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/compare"),
+        help="folder for summary.csv, report.html and the records (default: runs/compare)",
+    )
+    add_experiment_flags(parser, without=("method", "net", "seed"))
+
+
+def experiments(values: argparse.Namespace) -> list[Experiment]:
+    """All runs of the comparison, one seed after another, so that an early stop has all methods."""
+    try:
+        seeds = range(int(values.seeds))
+    except ValueError:
+        seeds = range(0)
+    if not seeds:
+        raise ExperimentError(f"seeds = {values.seeds!r} is not allowed: a whole number from 1 up")
+    given = experiment_values(values)
+    return [
+        Experiment(**given, seed=seed, net=net, method=method)
+        for seed in seeds
+        for net in values.nets.split(",")
+        for method in values.methods.split(",")
+    ]
+
+
+def run(values: argparse.Namespace) -> int:
+    """Train what is not there yet; write the summary and the page."""
+    todo = experiments(values)
+
+    from delog_nb.cli.progress import Progress, stop_on_interrupt
+    from delog_nb.data import ImageData, load
+    from delog_nb.lab.figures import summary, summary_for_people
+    from delog_nb.lab.report import page
+    from delog_nb.records import train_once
+
+    @lru_cache(maxsize=1)
+    def images(seed: int) -> ImageData:
+        return load(next(e for e in todo if e.seed == seed))
+
+    records = []
+    with stop_on_interrupt() as asked:
+        for place, experiment in enumerate(todo, 1):
+            label = (
+                f"{place}/{len(todo)} {METHODS[experiment.method].label}, "
+                f"{NETS[experiment.net].label}, seed {experiment.seed}"
+            )
+            record = train_once(
+                experiment,
+                values.out,
+                Progress(label),
+                asked.is_set,
+                data=lambda seed=experiment.seed: images(seed),  # type: ignore[misc]
+            )
+            if record is None:
+                break
+            records.append(record)
+            results = record.results
+            print(
+                f"{label}: test {100 * results['test_acc']:.1f} % after {results['epochs']} epochs "
+                f"of {results['sec_per_epoch']:.2f} s",
+                file=sys.stderr,
+            )
+    if records:
+        table = summary(records)
+        table.to_csv(values.out / "summary.csv", index=False)
+        command = _command(values)
+        (values.out / "report.html").write_text(page(records, command), encoding="utf-8")
+        print(summary_for_people(table).T.to_string(header=False))
+        print(f"\nTable:  {values.out / 'summary.csv'}\nPage:   {values.out / 'report.html'}")
+    if len(records) < len(todo):
+        print(
+            f"Stopped: {len(records)} of {len(todo)} runs are finished and kept in {values.out}; "
+            f"the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def _command(values: argparse.Namespace) -> str:
+    words = ["delog-nb", "compare", "--methods", values.methods, "--nets", values.nets]
+    words += ["--seeds", values.seeds]
+    for name, value in experiment_values(values).items():
+        flag = name.replace("_", "-")
+        if PARAMETERS[name].kind == "bool":
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return shlex.join(words)

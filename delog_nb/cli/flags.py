@@ -1,0 +1,63 @@
+"""Flags made from the fields of `Experiment`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn
+
+from delog_nb.config import PARAMETERS, ExperimentError, closest
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one sentence, as everything else here does."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise ExperimentError(f"{message}: see '{self.prog} --help'")
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        values, unknown = self.parse_known_args(args)
+        if unknown:
+            command = f"{self.prog} {getattr(values, 'command', '')}".strip()
+            names = [name.replace("_", "-") for name in PARAMETERS]
+            hint = closest(unknown[0].lstrip("-").partition("=")[0], names).replace("'", "")
+            hint = hint.replace("did you mean ", "did you mean --")
+            raise ExperimentError(
+                f"{command} does not take {unknown[0]!r}{hint}: see '{command} --help'"
+            )
+        return values
+
+
+def add_experiment_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """A flag for every field of `Experiment`, with its help, unit and default."""
+    groups: dict[str, Any] = {}
+    for parameter in PARAMETERS.values():
+        if parameter.name in without:
+            continue
+        group = groups.setdefault(parameter.group, parser.add_argument_group(parameter.group))
+        unit = f" [{parameter.unit}]" if parameter.unit else ""
+        options: dict[str, Any] = {
+            "dest": parameter.name,
+            "default": None,
+            "help": f"{parameter.help}{unit} (default: {parameter.default_text})",
+        }
+        if parameter.kind == "bool":
+            options["action"] = argparse.BooleanOptionalAction
+        elif parameter.choices:
+            options["metavar"] = "{" + ",".join(parameter.choices) + "}"
+        else:
+            options["metavar"] = {"int": "N", "float": "X", "path": "PATH"}.get(
+                parameter.kind, "TEXT"
+            )
+        group.add_argument("--" + parameter.name.replace("_", "-"), **options)
+
+
+def experiment_values(values: argparse.Namespace) -> dict[str, Any]:
+    """What was given on the command line, by field of `Experiment`."""
+    given = {name: getattr(values, name, None) for name in PARAMETERS}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,67 @@
+"""Progress on a terminal, plain lines elsewhere; Ctrl-C as a request."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped
+
+
+class Progress:
+    """Shows the events of a run on standard error."""
+
+    def __init__(self, label: str, every_epoch: bool = False) -> None:
+        self.label, self.every_epoch = label, every_epoch
+        self._bar: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._bar = tqdm(
+                total=event.epochs * event.steps_per_epoch,
+                initial=event.epoch * event.steps_per_epoch,
+                desc=self.label,
+                unit=" steps",
+                leave=False,
+                disable=None,  # where standard error is no terminal
+            )
+        elif isinstance(event, Stepped):
+            self._bar.update()
+        elif isinstance(event, EpochEnded):
+            row = event.row
+            accuracy = f"test {100 * float(row['test_acc'] or 0):.1f} %"
+            self._bar.set_postfix_str(accuracy)
+            if self._bar.disable and self.every_epoch:
+                losses = ", ".join(
+                    f"{value:.4g}" for name, value in row.items() if name.startswith("loss_")
+                )
+                print(
+                    f"{self.label}: epoch {row['epoch']}, {accuracy}, losses {losses}, "
+                    f"{row['seconds']:.1f} s",
+                    file=sys.stderr,
+                )
+        elif isinstance(event, Ended):
+            self._bar.close()
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one interrupts as usual."""
+    asked = threading.Event()
+
+    def ask(*_: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

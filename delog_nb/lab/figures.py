@@ -1,0 +1,219 @@
+"""Figures and the tables that stand beside them, made from records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from delog_nb.lab.style import faded, layout, method_style
+from delog_nb.records import Record, mean_and_std
+from delog_nb.registry import METHODS, NETS
+
+Group = tuple[str, str, str]  # data set label, net, method
+
+
+def grouped(records: Iterable[Record]) -> dict[Group, list[Record]]:
+    """Records by data set, net and method, in the order of the registry; seeds together."""
+    nets, methods = list(NETS), list(METHODS)
+
+    def key(record: Record) -> Group:
+        e = record.experiment
+        return e.data_label, e.net, e.method
+
+    def order(record: Record) -> tuple[str, int, int, int]:
+        label, net, method = key(record)
+        return label, nets.index(net), methods.index(method), record.experiment.seed
+
+    return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
+
+
+def summary(records: Iterable[Record]) -> pd.DataFrame:
+    """A row per data set, net and method: mean and standard deviation over seeds.
+
+    Accuracies are shares (0 to 1) after the last epoch, and at the epoch that validation chooses;
+    ``sec_per_epoch`` is training alone; ``peak_train_mb`` counts live tensors of a training step.
+    """
+    rows = []
+    for (label, net, method), runs in grouped(records).items():
+
+        def column(name: str, runs: list[Record] = runs) -> tuple[float, float]:
+            values = [r.results[name] for r in runs]
+            return mean_and_std([float(v) for v in values if v is not None])
+
+        test, val = column("test_acc"), column("test_acc_at_best_val")
+        rows.append(
+            {
+                "dataset": runs[0].experiment.dataset,
+                "data_label": label,
+                "net": net,
+                "method": method,
+                "seeds": len(runs),
+                "epochs": runs[0].results["epochs"],
+                "test_acc_mean": test[0],
+                "test_acc_std": test[1],
+                "test_acc_at_best_val_mean": val[0],
+                "test_acc_at_best_val_std": val[1],
+                "test_acc_best_over_epochs_mean": column("test_acc_best_over_epochs")[0],
+                "train_params": runs[0].results["train_params"],
+                "inference_params": runs[0].results["inference_params"],
+                "sec_per_epoch": column("sec_per_epoch")[0],
+                "eval_sec_per_epoch": column("eval_sec_per_epoch")[0],
+                "peak_train_mb": column("peak_train_mb")[0],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def percent(mean: float, std: float) -> str:
+    """Mean and deviation of a share, as a table shows them.
+
+    >>> percent(0.9812, 0.0041)
+    '98.12 ± 0.41'
+    """
+    spread = "" if std != std else f" ± {100 * std:.2f}"
+    return "–" if mean != mean else f"{100 * mean:.2f}{spread}"
+
+
+def summary_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """`summary` with names, units and rounding for reading."""
+    accuracy = [
+        percent(m, s) for m, s in zip(table["test_acc_mean"], table["test_acc_std"], strict=True)
+    ]
+    chosen = [
+        percent(m, s)
+        for m, s in zip(
+            table["test_acc_at_best_val_mean"], table["test_acc_at_best_val_std"], strict=True
+        )
+    ]
+    return pd.DataFrame(
+        {
+            "Data": table["data_label"],
+            "Net": [NETS[n].label for n in table["net"]],
+            "Method": [METHODS[m].label for m in table["method"]],
+            "Seeds": table["seeds"],
+            "Test accuracy, last epoch (%)": accuracy,
+            "Test accuracy, epoch chosen on validation (%)": chosen,
+            "Best over epochs (%, optimistic)": [
+                percent(m, float("nan")) for m in table["test_acc_best_over_epochs_mean"]
+            ],
+            "Parameters in training": [f"{n:,}" for n in table["train_params"]],
+            "Parameters at inference": [f"{n:,}" for n in table["inference_params"]],
+            "Training (s per epoch)": [f"{s:.2f}" for s in table["sec_per_epoch"]],
+            "Peak memory of a step (MB)": [f"{m:.1f}" for m in table["peak_train_mb"]],
+        }
+    )
+
+
+def by_epoch(runs: Iterable[Record], column: str) -> dict[int, list[float]]:
+    """Values of a history column over ``runs``, by epoch."""
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        for row in run.history:
+            value = row[column]
+            if value is not None:
+                values.setdefault(int(row["epoch"] or 0), []).append(float(value))
+    return dict(sorted(values.items()))
+
+
+def curves(
+    records: Sequence[Record], column: str = "test_acc", title: str | None = None
+) -> go.Figure:
+    """Accuracy (%) by epoch: a line per method, a band of one standard deviation over seeds.
+
+    ``records`` are of one data set and net.
+    """
+    groups = grouped(records)
+    figure = go.Figure()
+    for (_, _, method), runs in groups.items():
+        style = method_style(method)
+        shares = by_epoch(runs, column)
+        epochs = list(shares)
+        points = [mean_and_std([100 * share for share in values]) for values in shares.values()]
+        means = [mean for mean, _ in points]
+        spreads = [0.0 if std != std else std for _, std in points]
+        if any(spreads):
+            figure.add_scatter(
+                x=epochs + epochs[::-1],
+                y=[m + s for m, s in zip(means, spreads, strict=True)]
+                + [m - s for m, s in zip(means, spreads, strict=True)][::-1],
+                mode="lines",
+                fill="toself",
+                fillcolor=faded(style["color"], 0.15),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=method,
+            )
+        figure.add_scatter(
+            x=epochs,
+            y=means,
+            name=METHODS[method].label,
+            legendgroup=method,
+            mode="lines+markers" if len(epochs) <= 30 else "lines",
+            line={"color": style["color"], "dash": style["dash"], "width": 2.5},
+            marker={"symbol": style["symbol"], "size": 8},
+            hovertemplate="%{y:.1f} %",
+        )
+    label, net, _ = next(iter(groups))
+    seeds = len({r.experiment.seed for r in records})
+    band = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ""
+    return layout(
+        figure,
+        title or f"Test accuracy by epoch: {NETS[net].label} on {label}{band}",
+        "Epoch",
+        "Test accuracy (%)",
+    )
+
+
+def curves_table(records: Sequence[Record], column: str = "test_acc") -> pd.DataFrame:
+    """The numbers of `curves`: a row per epoch, a column per method, mean ± deviation in %."""
+    table: dict[str, dict[int, str]] = {}
+    for (_, _, method), runs in grouped(records).items():
+        table[METHODS[method].label] = {
+            epoch: percent(*mean_and_std(values))
+            for epoch, values in by_epoch(runs, column).items()
+        }
+    frame = pd.DataFrame(table)
+    frame.index.name = "Epoch"
+    return frame.sort_index()
+
+
+# column of a summary: title and number format of its bars
+COSTS = {
+    "train_params": ("Parameters in training", ".3s"),
+    "inference_params": ("Parameters at inference", ".3s"),
+    "sec_per_epoch": ("Training (s per epoch)", ".2f"),
+    "peak_train_mb": ("Peak memory of a step (MB)", ".1f"),
+}
+
+
+def costs(table: pd.DataFrame) -> go.Figure:
+    """What each method costs: four bar charts of a `summary` of one data set and net.
+
+    The numbers stand in `summary_for_people`.
+    """
+    figure = make_subplots(rows=1, cols=4, subplot_titles=[title for title, _ in COSTS.values()])
+    labels = [METHODS[m].label for m in table["method"]]
+    colors = [method_style(m)["color"] for m in table["method"]]
+    for place, (column, (_, digits)) in enumerate(COSTS.items(), 1):
+        figure.add_bar(
+            x=labels,
+            y=table[column],
+            marker_color=colors,
+            showlegend=False,
+            texttemplate=f"%{{y:{digits}}}",
+            hovertemplate="%{x}: %{y:,}<extra></extra>",
+            row=1,
+            col=place,
+        )
+    row = table.iloc[0]
+    layout(
+        figure, f"What each method costs: {NETS[row['net']].label} on {row['data_label']}", "", ""
+    )
+    figure.update_layout(hovermode="closest", margin={"t": 100})
+    figure.update_annotations(font_size=14)
+    return figure

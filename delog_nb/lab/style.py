@@ -1,0 +1,50 @@
+"""One look for all figures: colours that colour-blind people tell apart, a dash for each method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from delog_nb.registry import METHODS
+
+# Okabe & Ito (2008), the darker ones first: all stay readable on white and on dark grey.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
+
+# Delog-SCL is the course's subject: it takes the first colour.
+_ORDER = ["delog-scl", "bp", "early-exit", "al"]
+
+
+def method_style(method: str) -> dict[str, Any]:
+    """Colour, dash and symbol of a method, the same in every figure."""
+    names = _ORDER + [name for name in METHODS if name not in _ORDER]
+    place = names.index(method) % len(COLORS)
+    return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
+
+
+def faded(color: str, alpha: float) -> str:
+    """``#rrggbb`` as an rgba text.
+
+    >>> faded("#0072B2", 0.2)
+    'rgba(0,114,178,0.2)'
+    """
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 420) -> go.Figure:
+    """Give ``figure`` its title, axis names (with units) and the common look."""
+    figure.update_layout(
+        title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}},
+        xaxis_title=x,
+        yaxis_title=y,
+        height=height,
+        template="plotly_white",
+        font={"size": 14},
+        margin={"l": 70, "r": 20, "t": 60, "b": 60},
+        legend={"title": None},
+        hovermode="x unified",
+    )
+    return figure

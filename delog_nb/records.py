@@ -1,0 +1,170 @@
+"""A finished run as files, and many of them as one list.
+
+``<out>/<run id>/`` holds ``record.json`` (what was run, where, with which result), ``history.csv``
+(a row per epoch) and, while the run is unfinished, ``checkpoint.pt``. A record is written last and
+in one piece: where it is, the run is finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from delog_nb import training
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.data import ImageData
+from delog_nb.files import write_atomically
+from delog_nb.measure import machine, versions
+from delog_nb.training import Event, Row, Run
+
+SCHEMA = 1
+RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run read from its folder; ``folder`` is None where it was never written."""
+
+    experiment: Experiment
+    results: dict[str, Any]
+    history: list[Row]
+    machine: dict[str, Any]
+    versions: dict[str, Any]
+    finished: str
+    folder: Path | None = None
+
+
+def record_of(run: Run) -> Record:
+    """What is worth keeping of ``run``, with this machine and these versions."""
+    return Record(
+        experiment=run.experiment,
+        results=training.describe(run),
+        history=run.history,
+        machine=machine(),
+        versions=versions(),
+        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def save(record: Record, out: Path) -> Path:
+    """Write ``record`` to its folder below ``out`` and return the folder."""
+    folder = out / record.experiment.run_id
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(record.history[0]) if record.history else ["epoch"])
+    writer.writeheader()
+    writer.writerows(record.history)
+    with write_atomically(folder / HISTORY) as file:
+        file.write(text.getvalue().encode())
+    content = {
+        "schema": SCHEMA,
+        "run_id": record.experiment.run_id,
+        "experiment": record.experiment.model_dump(mode="json"),
+        "results": record.results,
+        "machine": record.machine,
+        "versions": record.versions,
+        "finished": record.finished,
+    }
+    with write_atomically(folder / RECORD) as file:
+        file.write(json.dumps(content, indent=1).encode())
+    return folder
+
+
+def load(folder: Path) -> Record:
+    """Read the record in ``folder``.
+
+    Raises:
+        ValueError: the record is damaged or not one of ours, in one sentence that names the file.
+    """
+    path = folder / RECORD
+    try:
+        content = json.loads(path.read_text())
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']!r} where {SCHEMA} is known")
+        return Record(
+            experiment=Experiment(**content["experiment"]),
+            results=content["results"],
+            history=_read_history(folder / HISTORY),
+            machine=content["machine"],
+            versions=content["versions"],
+            finished=content["finished"],
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a readable record: {error}") from error
+
+
+def _read_history(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        rows = [
+            {name: float(text) if text else None for name, text in row.items()}
+            for row in csv.DictReader(file)
+        ]
+    return [row | {"epoch": int(row["epoch"] or 0)} for row in rows]
+
+
+def find(out: Path) -> Iterator[Record | ValueError]:
+    """Every record below ``out``, by folder name; an unreadable one as the error that says why."""
+    for path in sorted(out.glob(f"*/{RECORD}")):
+        try:
+            yield load(path.parent)
+        except ValueError as error:
+            yield error
+
+
+def train_once(
+    experiment: Experiment,
+    out: Path,
+    on_event: Callable[[Event], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    data: Callable[[], ImageData] | None = None,
+) -> Record | None:
+    """The experiment's record below ``out``: the one that is there, else of a run made now.
+
+    A run that was interrupted is resumed from its checkpoint. Returns None if ``should_stop`` ended
+    it; its finished epochs are kept. ``data`` is asked for the images if training is needed.
+
+    Raises:
+        ExperimentError: ``out`` cannot be written.
+    """
+    folder = out / experiment.run_id
+    if (folder / RECORD).exists():
+        return load(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        run = training.train(
+            experiment,
+            on_event,
+            should_stop,
+            data=data() if data else None,
+            checkpoint=folder / CHECKPOINT,
+        )
+        if run.stopped:
+            return None
+        record = record_of(run)
+        save(record, out)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    except OSError as error:
+        raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
+    return record
+
+
+def mean_and_std(values: list[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation (n - 1); NaN for one value or none.
+
+    >>> mean_and_std([1.0, 3.0])
+    (2.0, 1.4142135623730951)
+    """
+    if not values:
+        return math.nan, math.nan
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return mean, math.nan
+    return mean, math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
