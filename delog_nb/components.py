@@ -131,7 +131,7 @@ def cut(layers: Sequence[nn.Module], count: int) -> list[list[nn.Module]]:
             f"cannot cut {len(layers)} layers into {count} components: from 1 to {len(layers)}"
         )
     ends = [len(layers) * k // count for k in range(count + 1)]
-    return [list(layers[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [list(layers[a:b]) for a, b in itertools.pairwise(ends)]
 
 
 def cut_with_objectives(

@@ -39,12 +39,12 @@ def _field(
     *,
     unit: str = "",
     choices: Iterable[str] | None = None,
-    **bounds: float,
+    **bounds: Any,
 ) -> Any:
     extra: dict[str, Any] = {"group": group, "unit": unit}
     if choices is not None:
         extra["enum"] = list(choices)
-    return Field(default, description=help, json_schema_extra=extra, **bounds)  # type: ignore[arg-type]
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
 class Experiment(BaseModel):
@@ -94,7 +94,7 @@ al, delog-scl (did you mean 'delog-scl'?)
     )
     flip: bool = _field(True, "flip views horizontally at random", "data")
 
-    net: str = _field("convnet", "network", "network", choices=NETS)
+    net: str = _field("convnet", "network to train", "network", choices=NETS)
     width: float = _field(1.0, "multiplies the hidden units and channels", "network", gt=0, le=8)
     depth: int = _field(4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256)
     norm: str = _field(

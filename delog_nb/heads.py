@@ -9,7 +9,7 @@ from delog_nb.nets import Shape
 
 
 def flatten(shape: Shape, pool: int = 0) -> tuple[nn.Module, int]:
-    """(module, D): (B, *shape) -> (B, D), average-pooled to pool x pool first where that is smaller.
+    """(module, D): (B, *shape) -> (B, D), first average-pooled to pool x pool if that is smaller.
 
     Pooling keeps the flattened features, and with them the first linear layer, small.
     """
@@ -41,7 +41,7 @@ def projection_head(
 
 
 def local_classifier(shape: Shape, classes: int, *, hidden: int = 512, pool: int = 0) -> nn.Module:
-    """An early exit: (B, *shape) -> logits (B, classes), with a sigmoid layer unless hidden is 0."""
+    """An early exit: (B, *shape) -> logits (B, classes); a sigmoid layer unless hidden is 0."""
     to_vector, features = flatten(shape, pool)
     if not hidden:
         return nn.Sequential(to_vector, nn.Linear(features, classes))

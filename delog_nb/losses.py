@@ -128,9 +128,9 @@ def _sum_of_positives(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Classes are numbered by sorting: `torch.unique` would make the host wait for a GPU.
     """
     ordered, order = labels.sort()
-    starts = torch.zeros_like(ordered)
+    starts = torch.zeros_like(order)
     starts[1:] = ordered[1:] != ordered[:-1]
-    classes = torch.empty_like(ordered)
+    classes = torch.empty_like(order)
     classes[order] = starts.cumsum(0)  # (N,) in 0 ... N - 1
     sums = torch.zeros_like(z).index_add_(0, classes, z)
     sizes = torch.zeros_like(z[:, 0]).index_add_(0, classes, torch.ones_like(z[:, 0]))

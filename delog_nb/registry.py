@@ -21,7 +21,7 @@ class MethodEntry:
 
 @dataclass(frozen=True)
 class NetEntry:
-    """A network: its label and the smallest side, in pixels, that its four blocks leave room for."""
+    """A network: its label and the smallest image side, in pixels, that its blocks allow."""
 
     label: str
     min_size: int

@@ -62,7 +62,7 @@ class Run:
         return float(self.history[-1]["test_acc"] or 0.0) if self.history else math.nan
 
     def results(self) -> dict[str, float | int | None]:
-        """The figures that a record keeps; ``best_over_epochs`` looks at test images: optimistic."""
+        """The figures that a record keeps; best over epochs chooses on test images: optimistic."""
         rows = self.history
         chosen = _best(rows, "val_acc")
         best = _best(rows, "test_acc")
@@ -181,7 +181,7 @@ def train_step(
     for component, optimizer in zip(method.parts(), optimizers, strict=True):
         with context:
             r, t, loss = component(r.detach(), t)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
@@ -231,14 +231,14 @@ def train(
         ExperimentError: the device is not there, or the checkpoint is of another experiment.
         DataError: the images cannot be used.
     """
-    emit = on_event or (lambda event: None)
+    emit = on_event or (lambda _: None)
     asked_to_stop = should_stop or (lambda: False)
     device = pick_device(experiment.device)
     precision = pick_precision(experiment.precision, device)
     images = (data or load(experiment)).to(device)
 
     method = methods.build(experiment).to(device)
-    method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    method = method.to(memory_format=torch.channels_last)
     optimizers = make_optimizers(method, experiment)
     run = Run(experiment, method, str(device), precision, images.classes)
     kept = Checkpoint(checkpoint, experiment, method, optimizers)

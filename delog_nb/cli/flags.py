@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: None = None
     ) -> argparse.Namespace:
-        values, unknown = self.parse_known_args(args)
+        values, unknown = self.parse_known_args(args, namespace)
         if unknown:
             command = f"{self.prog} {getattr(values, 'command', '')}".strip()
             names = [name.replace("_", "-") for name in PARAMETERS]

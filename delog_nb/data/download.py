@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,15 @@ def read_torchvision(name: str, folder: Path) -> Raw:
     class_name, what = _TORCHVISION[name]
     dataset = getattr(torchvision.datasets, class_name)
     source = getattr(dataset, "url", None) or dataset.mirrors[0]
-    train, test = (
-        _fetch(lambda t=t: dataset(str(folder), train=t, download=True), what, source, folder)
-        for t in (True, False)
-    )
 
-    def images(part: Any) -> np.ndarray:
-        pixels = np.asarray(part.data)  # (N, H, W) or (N, H, W, C)
+    def part(train: bool) -> Any:
+        return dataset(str(folder), train=train, download=True)
+
+    train = _fetch(partial(part, True), what, source, folder)
+    test = _fetch(partial(part, False), what, source, folder)
+
+    def images(split: Any) -> np.ndarray:
+        pixels = np.asarray(split.data)  # (N, H, W) or (N, H, W, C)
         return pixels[..., None] if pixels.ndim == 3 else pixels
 
     return Raw(
@@ -63,7 +66,7 @@ def read_torchvision(name: str, folder: Path) -> Raw:
 def fetch_tiny_imagenet(folder: Path) -> Path:
     """Path of the official zip file in ``folder``, downloaded there if need be."""
     path = folder / tiny_imagenet.FILE
-    if not check_md5(path, tiny_imagenet.MD5) if path.exists() else True:
+    if not path.exists() or not check_md5(path, tiny_imagenet.MD5):
         _fetch(
             lambda: download_url(
                 tiny_imagenet.URL, str(folder), tiny_imagenet.FILE, tiny_imagenet.MD5

@@ -72,12 +72,13 @@ class FolderSource:
 
     def read(self, size: int) -> Raw:
         """Decode every image, resized to ``size`` x ``size``."""
-        arrays: list[np.ndarray] = []
-        for part in ("train", "test"):
+
+        def decode(part: str) -> tuple[np.ndarray, np.ndarray]:
             paths = [path for files in self.files[part] for path, _, _ in files]
             labels = np.repeat(np.arange(len(self.classes)), [len(f) for f in self.files[part]])
             images = decode_all(
                 paths, lambda path: Path(path).read_bytes(), size, f"{self.data_dir.name}/{part}"
             )
-            arrays += [images, labels.astype(np.int64)]
-        return Raw(*arrays, self.classes)
+            return images, labels.astype(np.int64)
+
+        return Raw(*decode("train"), *decode("test"), self.classes)

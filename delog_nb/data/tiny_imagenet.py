@@ -105,9 +105,11 @@ class TinyImageNetSource:
             if row[1] not in index:
                 raise DataError(f"val_annotations.txt names class {row[1]}, wnids.txt does not")
             test.append((name, index[row[1]]))
-        arrays: list[np.ndarray] = []
-        for part, rows in (("train", train), ("val", test)):
+
+        def decode(part: str, rows: list[tuple[str, int]]) -> tuple[np.ndarray, np.ndarray]:
             names = [name for name, _ in rows]
-            arrays.append(decode_all(names, self._read, size, f"Tiny-ImageNet {part}"))
-            arrays.append(np.array([label for _, label in rows], np.int64))
-        return Raw(*arrays, tuple(words.get(wnid, wnid) for wnid in wnids))
+            images = decode_all(names, self._read, size, f"Tiny-ImageNet {part}")
+            return images, np.array([label for _, label in rows], np.int64)
+
+        classes = tuple(words.get(wnid, wnid) for wnid in wnids)
+        return Raw(*decode("train", train), *decode("val", test), classes)

@@ -112,7 +112,8 @@ class Views:
         images.mul_(contrast).add_((1 - contrast) * mean).clamp_(0, 1)
         if images.shape[1] == 1:  # one channel has neither saturation nor hue
             return images
-        images.mul_(saturation).add_((1 - saturation) * self._luma(images)).clamp_(0, 1)
+        gray = self._luma(images)
+        images.mul_(saturation).add_((1 - saturation) * gray).clamp_(0, 1)
         images = _turn_hue(images, HUE * spread[:, 3])
         grayed = (randoms[:, 8] < GRAY_CHANCE).view(-1, 1, 1, 1)
         return torch.where(grayed, self._luma(images), images)

@@ -1,4 +1,4 @@
-"""Delog-SCL: every component but the last is trained by a supervised contrastive loss (section 2.2).
+"""Delog-SCL: a supervised contrastive loss trains every component but the last (section 2.2).
 
 Projection heads are affiliated; the classifier is trained by cross-entropy on detached features.
 """

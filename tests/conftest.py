@@ -1,0 +1,72 @@
+"""Shared by all tests: a cache folder of their own, one thread, the real images if they are here."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from delog_nb import Experiment
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test touches the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["DELOG_NB_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real images that DELOG_NB_TEST_DATA names."""
+    named = os.environ.get("DELOG_NB_TEST_DATA")
+    if not named:
+        pytest.skip("DELOG_NB_TEST_DATA is not set: the real images are not here")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def cifar10_jpeg(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred training and twenty test images of each class of CIFAR-10 (JPEG), unpacked."""
+    root = tmp_path_factory.mktemp("cifar10-jpeg")
+    taken: dict[str, int] = {}
+    with tarfile.open(test_data / "cifar10-jpeg.tar.xz") as archive:
+        for member in archive:
+            folder = str(Path(member.name).parent)
+            most = 100 if "train/" in member.name else 20
+            if member.isfile() and taken.get(folder, 0) < most:
+                taken[folder] = taken.get(folder, 0) + 1
+                archive.extract(member, root, filter="data")
+    return next(root.rglob("train")).parent
+
+
+def make_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), count: int = 3) -> Path:
+    """An image folder with ``count`` random images a class in train and in test."""
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in classes:
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "images")
+
+
+def tiny(**changes: object) -> Experiment:
+    """A run of a second, in float32."""
+    small = {"preset": "quick", "limit": 200, "batch_size": 32, "epochs": 2, "precision": "float32"}
+    return Experiment(**(small | changes))
