@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from delog_nb import Experiment
+from delog_nb.training import Row
 
 torch.set_num_threads(1)
 
@@ -70,3 +71,19 @@ def tiny(**changes: object) -> Experiment:
     """A run of a second, in float32."""
     small = {"preset": "quick", "limit": 200, "batch_size": 32, "epochs": 2, "precision": "float32"}
     return Experiment(**(small | changes))
+
+
+def same_history(one: list[Row], other: list[Row]) -> bool:
+    """Equal to the last bit, in all but the clock's readings."""
+
+    def figures(rows: list[Row]) -> list[Row]:
+        clock = ("seconds", "eval_seconds", "images_per_s")
+        return [{k: v for k, v in row.items() if k not in clock} for row in rows]
+
+    return figures(one) == figures(other)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no GPU here"))

@@ -8,7 +8,6 @@ import pickle
 import shutil
 import tarfile
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -388,16 +387,13 @@ def test_tiny_imagenet_is_downloaded(
 
 
 def test_cifar10_jpeg_as_a_folder(cifar10_jpeg: Path) -> None:
-    begin = time.perf_counter()
     images = load(dataset="folder", data_dir=cifar10_jpeg, limit=500)
-    first = time.perf_counter() - begin
     assert images.classes[0] == "airplane"
     assert len(images.classes) == 10
     assert torch.bincount(images.train.labels).tolist() == [45] * 10
     # the published statistics of CIFAR-10, near which those of any sample lie
     np.testing.assert_allclose(images.mean, (0.4914, 0.4822, 0.4465), atol=0.02)
     np.testing.assert_allclose(images.std, (0.247, 0.243, 0.262), atol=0.02)
-    assert first > 0
 
 
 def test_folder_classes_may_have_any_name(tmp_path: Path) -> None:

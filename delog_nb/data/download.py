@@ -28,7 +28,7 @@ def _fetch(download: Callable[[], Any], what: str, source: str, folder: Path) ->
         folder.mkdir(parents=True, exist_ok=True)
         return download()
     except (OSError, RuntimeError) as error:  # URLError is an OSError; checksums RuntimeErrors
-        reason = str(getattr(error, "reason", error)).rstrip(".")
+        reason = " ".join(str(getattr(error, "reason", error)).split()).rstrip(".")
         raise DataError(
             f"could not get {what} ({reason}): download it from {source} and put it at "
             f"{folder / what}"

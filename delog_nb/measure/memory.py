@@ -37,7 +37,7 @@ class LiveBytes(TorchDispatchMode):
     def track(self, tensors: Iterable[Any]) -> None:
         """Count the storages of ``tensors``, each once."""
         for tensor in tensors:
-            if isinstance(tensor, Tensor):
+            if isinstance(tensor, Tensor) and not tensor.is_meta:
                 self._count(tensor)
         self.peak = max(self.peak, self.now)
 
@@ -62,7 +62,17 @@ class LiveBytes(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        self.track(tree_leaves(result))
+        # a view of, or a change in, an older tensor makes nothing new
+        given = {
+            leaf.untyped_storage()._cdata
+            for leaf in tree_leaves((args, kwargs))
+            if isinstance(leaf, Tensor)
+        }
+        self.track(
+            leaf
+            for leaf in tree_leaves(result)
+            if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in given
+        )
         return result
 
     def __exit__(self, *error: Any) -> None:
