@@ -117,9 +117,7 @@ def test_cutting_into_any_number_of_components(name: str, count: int) -> None:
     assert sum(sizes) == 5
     assert max(sizes) - min(sizes) <= 1
     images, labels = batch()
-    losses = train_step(
-        method, make_optimizers(method, tiny(method=name)), images, labels, CONTEXT
-    )
+    losses = train_step(method, make_optimizers(method, tiny(method=name)), images, labels, CONTEXT)
     assert all(loss.isfinite() for loss in losses)
 
 
@@ -174,8 +172,9 @@ def test_al_by_hand() -> None:
         ((two.bridge(r2) - t2) ** 2).mean() + ((two.decoder(t2) - t1) ** 2).mean(),
     ]
     method.eval()
-    prediction = one.decoder(two.decoder(two.bridge(method.parts()[1].layers(
-        method.parts()[0].layers(x)))))
+    prediction = one.decoder(
+        two.decoder(two.bridge(method.parts()[1].layers(method.parts()[0].layers(x))))
+    )
     torch.testing.assert_close(method.predict(x), prediction)
     method.train()
     losses = train_step(method, make_optimizers(method, tiny(method="al")), x, y, CONTEXT)

@@ -33,7 +33,9 @@ def test_same_seed_same_history_bit_for_bit(name: str) -> None:
     assert same_history(one.history, two.history)
     assert all(
         torch.equal(a, b)
-        for a, b in zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True)
+        for a, b in zip(
+            one.model.state_dict().values(), two.model.state_dict().values(), strict=True
+        )
     )
     other = train(tiny(method=name, seed=1))
     assert not same_history(one.history, other.history)
