@@ -1,4 +1,4 @@
-"""Shared by all tests: a cache folder of their own, one thread, the real images if they are here."""
+"""Shared by all tests: a cache folder of their own, one thread, real images if they are here."""
 
 from __future__ import annotations
 

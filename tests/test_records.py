@@ -107,9 +107,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="in the middle"), write_atomically(path) as file:
-        file.write(b"half of the n")
-        raise RuntimeError("in the middle")
+
+    def interrupted() -> None:
+        with write_atomically(path) as file:
+            file.write(b"half of the n")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
     with write_atomically(path) as file:
