@@ -23,12 +23,16 @@ class Objective(nn.Module):
     the scalar loss and the target for the next component: t itself unless the method encodes it.
     """
 
+    short = "loss"  # its name in figures
+
     def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
 
 class CrossEntropy(Objective):
     """Cross-entropy of the component's own output, the logits: L_OUT of the paper."""
+
+    short = "CE"
 
     def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         return F.cross_entropy(r, t), t

@@ -13,6 +13,7 @@ COMMANDS = {
     "compare": "train several methods on the same images and write a table and a page",
     "train": "train one method",
     "params": "print the parameter table",
+    "lessons": "run the lessons, measure them and store their outputs",
     "doctor": "check this installation",
 }
 

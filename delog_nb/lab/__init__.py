@@ -1,1 +1,26 @@
-"""What learners see: figures, tables and pages. Needs plotly and pandas; the core never does."""
+"""What lessons show and ask: figures with their tables, predictions, checked exercises, the form.
+
+Needs plotly, pandas and, where a form is drawn, ipywidgets; the core never does.
+"""
+
+from delog_nb.lazy import lazy
+
+_NAMES = {
+    "session": ("experiment", "headless", "show", "show_table"),
+    "running": ("train_all",),
+    "predictions": ("outcome", "predict"),
+    "checks": ("check",),
+    "syllabus": ("course",),
+    "form": ("pick",),
+    "diagram": ("flows_figure", "flows_table"),
+    "images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
+    "figures": ("costs", "curves", "curves_table", "summary", "summary_for_people"),
+}
+__all__ = sorted(name for names in _NAMES.values() for name in names)
+__getattr__ = lazy(
+    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

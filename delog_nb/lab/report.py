@@ -25,9 +25,9 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f23; max-width: 1200px;
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.3rem; margin-top: 2.2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid #d8dee4; }
+th, td { padding: .35rem .7rem; border-bottom: 1px solid #d8dee4; }
 th { border-bottom: 2px solid #57606a; vertical-align: bottom; }
-td.text, th.text { text-align: left; } td { white-space: nowrap; }
+td { white-space: nowrap; }
 details { margin: .6rem 0 1.2rem; } summary { cursor: pointer; color: #0072B2; }
 p.note { color: #57606a; font-size: .92rem; max-width: 75ch; }
 """
@@ -37,7 +37,8 @@ def table_html(table: pd.DataFrame, text_columns: Sequence[str] = ()) -> str:
     """A table for the page; numbers to the right, ``text_columns`` to the left."""
 
     def cell(tag: str, column: object, value: object) -> str:
-        kind = ' class="text"' if column in text_columns else ""
+        side = "left" if column in text_columns else "right"
+        kind = f' style="text-align:{side}"'
         return f"<{tag}{kind}>{html.escape(str(value))}</{tag}>"
 
     head = "".join(cell("th", column, column) for column in table.columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
 from delog_nb.registry import METHODS
 
@@ -15,6 +16,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 
 # Delog-SCL is the course's subject: it takes the first colour.
 _ORDER = ["delog-scl", "bp", "early-exit", "al"]
+
+pio.renderers["png"].width = 1000  # figures stored in notebooks as images
 
 
 def method_style(method: str) -> dict[str, Any]:

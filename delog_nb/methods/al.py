@@ -22,6 +22,8 @@ from delog_nb.data import shape
 class AssociatedObjective(Objective):
     """Bridge, encoder and decoder of one component, and their loss."""
 
+    short = "AL"
+
     def __init__(
         self, bridge: nn.Module, encoder: nn.Module, decoder: nn.Module, classes: int
     ) -> None:

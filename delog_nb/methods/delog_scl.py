@@ -14,6 +14,8 @@ from delog_nb.losses import supervised_contrastive_loss
 class ContrastiveObjective(Objective):
     """Eq. 2 on z_l = g_l(r_l)."""
 
+    short = "SCL"
+
     def __init__(self, head: nn.Module, tau: float, scaling: str) -> None:
         super().__init__()
         self.head, self.tau, self.scaling = head, tau, scaling

@@ -15,6 +15,8 @@ from delog_nb.data import shape
 class ExitObjective(Objective):
     """Cross-entropy of a local classifier's prediction."""
 
+    short = "exit CE"
+
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
         self.classifier = classifier

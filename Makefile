@@ -1,0 +1,41 @@
+# The targets that people type; `make help` lists them.
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test compare lessons browser-test bench
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 14) else \
+	  "Python 3.10 to 3.13 is needed, this is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $(READY)
+
+setup: $(READY)  ## set up everything in .venv
+
+lab: $(READY)  ## open the lessons in JupyterLab
+	cd notebooks && ../$(BIN)/jupyter lab 00_start.ipynb
+
+test: $(READY)  ## check style and types, run all tests and lessons
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick PLOTLY_RENDERER=plotly_mimetype $(BIN)/python -m pytest \
+	  -n $(JOBS) --dist loadscope --doctest-modules --nbval-lax --nbval-current-env \
+	  delog_nb tests notebooks
+
+compare: $(READY)  ## train one network four ways on the digits, with three seeds
+	$(BIN)/delog-nb compare --dataset digits --nets convnet --methods bp,early-exit,al,delog-scl \
+	  --seeds 3 --preset lesson --out runs/compare
+
+lessons: $(READY)  ## run the lessons at normal size and store their outputs
+	$(BIN)/delog-nb lessons notebooks
+
+browser-test: $(READY)  ## run the tests that need chromium
+	OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick $(BIN)/python -m pytest -m browser tests

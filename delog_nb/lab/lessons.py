@@ -1,0 +1,136 @@
+"""Lessons as files: the solutions are the source, the student's notebooks are made from them.
+
+``notebooks/solutions/NN_name.ipynb`` holds a lesson with its worked solutions (cells tagged
+``solution``); ``notebooks/NN_name.ipynb`` is the same without them. Both are kept as they were
+after a run at normal size, with figures as images.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from delog_nb.files import write_atomically
+
+SOLUTIONS = "solutions"
+TAKES = re.compile(
+    r"\*\*Takes\*\* (\S+) minutes to read, (\S+) seconds to run on 2 cores \((\S+) MB\)\."
+)
+_WORDS_PER_MINUTE, _MINUTES_PER_EXERCISE = 180, 3
+# ru_maxrss is in KiB on Linux, in bytes on macOS
+_PEAK = """
+import resource, sys
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a lesson takes: minutes to read, seconds to run from kernel start to end, peak MB."""
+
+    minutes: int
+    seconds: float
+    megabytes: float
+
+
+def sources(folder: Path) -> list[Path]:
+    """The lessons with solutions below ``folder``, in reading order."""
+    return sorted((folder / SOLUTIONS).glob("[0-9][0-9]_*.ipynb"))
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """A cell's tags."""
+    found: list[str] = cell.metadata.get("tags", [])
+    return found
+
+
+def student(lesson: NotebookNode) -> NotebookNode:
+    """The lesson without solutions; what the checks said to them goes too."""
+    made = copy.deepcopy(lesson)
+    made.cells = [cell for cell in made.cells if "solution" not in tags(cell)]
+    for cell in made.cells:
+        if {"check", "exercise"} & set(tags(cell)):
+            cell.outputs, cell.execution_count = [], None
+        if cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
+            cell.source = cell.source.replace("](../", "](")
+    return made
+
+
+def minutes_to_read(lesson: NotebookNode) -> int:
+    """Words at 180 a minute, and three minutes for each exercise."""
+    words = sum(len(cell.source.split()) for cell in lesson.cells if "solution" not in tags(cell))
+    exercises = sum("exercise" in tags(cell) for cell in lesson.cells)
+    return math.ceil(words / _WORDS_PER_MINUTE + exercises * _MINUTES_PER_EXERCISE)
+
+
+def execute(lesson: NotebookNode, folder: Path) -> Cost:
+    """Run ``lesson`` in place, as if it stood in ``folder``, and say what it took.
+
+    Raises `nbclient.exceptions.CellExecutionError` if a cell fails.
+    """
+    probe = nbformat.v4.new_code_cell(_PEAK)
+    lesson.cells.append(probe)
+    begin = time.perf_counter()
+    try:
+        NotebookClient(lesson, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    finally:
+        lesson.cells.pop()
+    seconds = time.perf_counter() - begin
+    lesson.metadata.pop("widgets", None)
+    return Cost(minutes_to_read(lesson), seconds, int(probe.outputs[0].text) / 1e6)
+
+
+@contextmanager
+def _figures_as_images() -> Iterator[None]:
+    before = os.environ.get("PLOTLY_RENDERER")
+    os.environ["PLOTLY_RENDERER"] = "png"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PLOTLY_RENDERER"]
+        else:
+            os.environ["PLOTLY_RENDERER"] = before
+
+
+def build(source: Path) -> Cost:
+    """Run a lesson, write its costs into its header, and write it and the student's notebook."""
+    lesson = nbformat.read(source, as_version=4)
+    with _figures_as_images():
+        cost = execute(lesson, source.parent)
+    for cell in lesson.cells:
+        cell.metadata.pop("execution", None)  # times of day
+        if "header" in tags(cell):
+            takes = (
+                f"**Takes** {cost.minutes} minutes to read, {cost.seconds:.0f} seconds to run on "
+                f"2 cores ({cost.megabytes:.0f} MB)."
+            )
+            cell.source = TAKES.sub(takes, cell.source)
+    write(lesson, source)
+    write(student(lesson), source.parent.parent / source.name)
+    return cost
+
+
+def write(lesson: NotebookNode, path: Path) -> None:
+    """Write a notebook, numbering its cells so that ids are the same each time."""
+    lesson.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for number, cell in enumerate(lesson.cells):
+        cell["id"] = f"cell-{number}"
+    nbformat.validate(lesson)
+    with write_atomically(path) as file:
+        file.write((nbformat.writes(lesson) + "\n").encode())

@@ -1,0 +1,64 @@
+"""Runs made inside a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from delog_nb import training
+from delog_nb.config import Experiment
+from delog_nb.data import ImageData
+from delog_nb.lab.session import headless
+from delog_nb.records import Record, record_of
+from delog_nb.registry import METHODS, NETS
+from delog_nb.training import Ended, Event, Started, Stepped
+
+
+def label_of(experiment: Experiment) -> str:
+    """A run's name for people."""
+    return (
+        f"{METHODS[experiment.method].label}, {NETS[experiment.net].label}, seed {experiment.seed}"
+    )
+
+
+def line_of(record: Record) -> str:
+    """A finished run in one line."""
+    results = record.results
+    return (
+        f"{label_of(record.experiment)}: {100 * results['test_acc']:.1f} % of test images after "
+        f"{results['epochs']} epochs of {results['sec_per_epoch']:.2f} s"
+    )
+
+
+def train_all(experiments: Iterable[Experiment], data: ImageData | None = None) -> list[Record]:
+    """Train each experiment, with a progress bar before a person and a line for each finished run.
+
+    ``data`` are images already loaded for them.
+    """
+    records = []
+    for experiment in experiments:
+        run = training.train(experiment, _progress(label_of(experiment)), data=data)
+        records.append(record_of(run))
+        print(line_of(records[-1]))  # noqa: T201
+    return records
+
+
+def _progress(label: str) -> Callable[[Event], None] | None:
+    if headless():
+        return None
+    from tqdm.notebook import tqdm
+
+    bar: Any = None
+
+    def on_event(event: Event) -> None:
+        nonlocal bar
+        if isinstance(event, Started):
+            bar = tqdm(
+                total=event.epochs * event.steps_per_epoch, desc=label, leave=False, unit="step"
+            )
+        elif isinstance(event, Stepped):
+            bar.update()
+        elif isinstance(event, Ended):
+            bar.close()
+
+    return on_event

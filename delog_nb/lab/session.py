@@ -1,0 +1,65 @@
+"""Where a lesson runs: before a person or not, at its normal size or a quick one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from delog_nb.config import Experiment
+from delog_nb.lab.report import table_html
+
+PRESET_VARIABLE = "DELOG_NB_PRESET"
+
+# What makes a run long or short. At another preset than their own, lessons leave it to the preset.
+_SIZES = ("epochs", "limit", "width")
+
+
+def headless() -> bool:
+    """Whether no front end shows this cell: a script, nbval, papermill, ``jupyter execute``.
+
+    A front end with a person before it lets a cell ask for input; programs that run notebooks say
+    that they do not.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return True
+    parent = kernel.get_parent("shell") or {}
+    return not parent.get("content", {}).get("allow_stdin", False)
+
+
+def experiment(**choices: Any) -> Experiment:
+    """An `Experiment` of a lesson.
+
+    Its preset is ``lesson``, or the one that the environment variable DELOG_NB_PRESET names; in
+    that case ``epochs``, ``limit`` and ``width`` are the preset's too.
+    """
+    preset = os.environ.get(PRESET_VARIABLE)
+    if preset:
+        choices = {name: value for name, value in choices.items() if name not in _SIZES}
+    return Experiment(**({"preset": preset or "lesson"} | choices))
+
+
+def show(figure: go.Figure, table: pd.DataFrame) -> None:
+    """Display a figure, and its numbers as a table below it."""
+    display(figure)
+    show_table(table)
+
+
+def show_table(table: pd.DataFrame) -> None:
+    """Display a table, texts to the left and numbers to the right; an index with a name stays."""
+    if table.index.name:
+        table = table.reset_index()
+    texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
+    words = [c for c in texts if not table[c].astype(str).str.match(r"^[–−\d]").all()]
+    display(
+        {
+            "text/html": table_html(table, words),
+            "text/plain": table.to_string(index=False),
+        },
+        raw=True,
+    )

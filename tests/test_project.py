@@ -1,0 +1,118 @@
+"""The project's files agree with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from delog_nb.lab.syllabus import lessons
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+CONDA_NAMES = {"pytorch-cpu": "torch"}
+
+
+def requirements() -> tuple[dict[str, str], dict[str, str]]:
+    """Ranges in pyproject.toml: of the package with its lab, and of everything."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def ranges(lines: list[str]) -> dict[str, str]:
+        pairs = (re.fullmatch(r"([\w.-]+)(\[\w+\])?(.*)", line) for line in lines)
+        return {m[1]: m[3].strip() for m in pairs if m and m[1] != "delog_nb"}
+
+    extras = project["optional-dependencies"]
+    lab = ranges(project["dependencies"]) | ranges(extras["lab"])
+    return lab, lab | {k: v for lines in extras.values() for k, v in ranges(lines).items()}
+
+
+@pytest.mark.parametrize("path", ["environment.yml", "binder/environment.yml"])
+def test_conda_environments_agree_with_pyproject(path: str) -> None:
+    content = yaml.safe_load((ROOT / path).read_text())
+    found = {}
+    for line in content["dependencies"]:
+        name, mark, version = re.match(r"([\w-]+)(>=|=)?(.*)", line).groups()
+        found[CONDA_NAMES.get(name, name)] = (mark or "") + version
+    assert re.fullmatch(r"=3\.\d+", found.pop("python"))
+    found.pop("pip")
+    assert found == requirements()[0]
+
+
+def test_constraints_pin_every_dependency_within_its_range() -> None:
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        match = re.match(r"([\w.-]+)==([\d.]+)", line)
+        if match:
+            pins[match[1].lower().replace("_", "-")] = match[2]
+
+    def number(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in version.split("."))
+
+    for name, allowed in requirements()[1].items():
+        assert name in pins, name
+        for low in re.findall(r">=([\d.]+)", allowed):
+            assert number(pins[name]) >= number(low), name
+
+
+def test_readme_lists_every_lesson_with_its_minutes() -> None:
+    text = (ROOT / "README.md").read_text()
+    for lesson in lessons(ROOT / "notebooks"):
+        line = f"| {lesson.number} | [{lesson.title}](notebooks/{lesson.path.name}) |"
+        (found,) = (x for x in text.splitlines() if x.startswith(line))
+        assert found.endswith(f"| {lesson.minutes} |"), lesson.title
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
+            if not target.startswith("http"):
+                assert (ROOT / target).exists(), (name, target)
+
+
+def test_the_readmes_commands_are_known() -> None:
+    text = (ROOT / "README.md").read_text()
+    from delog_nb.cli import COMMANDS
+
+    for command in re.findall(r"^delog-nb ([a-z]+)", text, re.MULTILINE):
+        assert command in COMMANDS
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make ([a-z]+)", text, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+
+
+def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
+    """The example's two pieces of code, put where it says, train and pass the isolation tests."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    module, entry = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:2]
+    package = tmp_path / "delog_nb"
+    shutil.copytree(ROOT / "delog_nb", package)
+    (package / "methods" / "mean_exit.py").write_text(module)
+    registry = package / "registry.py"
+    registry.write_text(
+        registry.read_text().replace("\n}\n\nNETS", "\n" + entry.rstrip() + "\n}\n\nNETS", 1)
+    )
+    command = [sys.executable, "-m", "delog_nb", "train", "--preset", "quick"]
+    command += ["--method", "mean-exit", "--out", str(tmp_path / "runs")]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Mean Exit" in done.stdout
+    isolation = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k"]
+    isolation += ["mean-exit", str(ROOT / "tests" / "test_methods.py")]
+    done = subprocess.run(
+        isolation, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b[1-9]\d* passed", done.stdout)
