@@ -8,8 +8,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError
+from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
+from delog_nb.config import Experiment, ExperimentError
 from delog_nb.registry import METHODS, NETS
 
 
@@ -104,10 +104,4 @@ def run(values: argparse.Namespace) -> int:
 def _command(values: argparse.Namespace) -> str:
     words = ["delog-nb", "compare", "--methods", values.methods, "--nets", values.nets]
     words += ["--seeds", values.seeds]
-    for name, value in experiment_values(values).items():
-        flag = name.replace("_", "-")
-        if PARAMETERS[name].kind == "bool":
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return shlex.join(words)
+    return shlex.join(words + flags_of(experiment_values(values)))
