@@ -56,7 +56,8 @@ def supervised_contrastive_loss(
         raise ValueError(f"tau must be above 0: got {tau}")
     if scaling not in ("eq2", "authors"):
         raise ValueError(f"scaling must be 'eq2' or 'authors': got {scaling!r}")
-    with torch.autocast(z.device.type, enabled=False):
+    kind = "cpu" if z.is_meta else z.device.type
+    with torch.autocast(kind, enabled=False):
         if z.dtype != torch.float64:
             z = z.float()
         if normalize:

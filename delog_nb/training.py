@@ -23,7 +23,7 @@ from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData, Split, Views, load
 from delog_nb.measure import LiveBytes
 
-_EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500
 
 Row = dict[str, float | int | None]
 
@@ -200,7 +200,7 @@ def accuracy(method: Method, split: Split, views: Views, context: torch.autocast
     method.eval()
     hits = torch.zeros((), device=split.labels.device)
     for images, labels in zip(
-        split.images.split(_EVALUATION_BATCH), split.labels.split(_EVALUATION_BATCH), strict=True
+        split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
     ):
         with context:
             logits = method.predict(views.normalize(images))
@@ -342,10 +342,7 @@ class _EpochLoop:
         if self.run_.peak_train_mb is not None or step != min(1, self.steps - 1):
             return None
         live = stack.enter_context(LiveBytes())
-        live.track(self.run_.model.parameters())
-        live.track(self.run_.model.buffers())
-        for optimizer in self.optimizers:
-            live.track(value for state in optimizer.state.values() for value in state.values())
+        live.track_training(self.run_.model, self.optimizers)
         return live
 
 

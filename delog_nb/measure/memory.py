@@ -6,7 +6,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -18,6 +19,10 @@ class LiveBytes(TorchDispatchMode):
     operation that makes it until it is freed. Scratch memory inside a kernel is not seen. Tensors
     from before the block count once they are handed to `track`.
 
+    Args:
+        device: kind of device to count on; by default all but ``meta``, whose tensors are shapes
+            without memory. On ``meta`` it counts what the same program would take elsewhere.
+
     >>> import torch
     >>> with LiveBytes() as live:
     ...     a = torch.zeros(1000)
@@ -28,8 +33,9 @@ class LiveBytes(TorchDispatchMode):
     (8000, 4000)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
         super().__init__()
+        self.device = device
         self.now = 0
         self.peak = 0
         self._live: dict[int, weakref.finalize[..., Any]] = {}
@@ -37,9 +43,19 @@ class LiveBytes(TorchDispatchMode):
     def track(self, tensors: Iterable[Any]) -> None:
         """Count the storages of ``tensors``, each once."""
         for tensor in tensors:
-            if isinstance(tensor, Tensor) and not tensor.is_meta:
+            if isinstance(tensor, Tensor) and self._counts(tensor):
                 self._count(tensor)
         self.peak = max(self.peak, self.now)
+
+    def track_training(self, model: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        """Count what stays from step to step: parameters, buffers, the optimizers' state."""
+        self.track(model.parameters())
+        self.track(model.buffers())
+        for optimizer in optimizers:
+            self.track(value for state in optimizer.state.values() for value in state.values())
+
+    def _counts(self, tensor: Tensor) -> bool:
+        return tensor.device.type == self.device if self.device else not tensor.is_meta
 
     def _count(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()

@@ -1,0 +1,194 @@
+"""What a run will take on this machine, before it is made."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+import psutil
+import torch
+
+from delog_nb import methods
+from delog_nb.components import count_parameters
+from delog_nb.config import Experiment
+from delog_nb.data import Split, Views, load, shape
+from delog_nb.data.views import EpochPlan
+from delog_nb.measure.memory import LiveBytes
+from delog_nb.registry import DATASETS
+from delog_nb.training import (
+    EVALUATION_BATCH,
+    accuracy,
+    autocast,
+    make_optimizers,
+    pick_device,
+    pick_precision,
+    train_step,
+)
+
+_MOST_STEPS, _MOST_SECONDS = 8, 1.5
+_STATES = 2  # Adam's moments, each as large as the weights
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes.
+
+    ``seconds`` is None where the run does not fit. ``megabytes`` is the peak of live tensors in a
+    step (10^6 bytes), images of the whole data set included.
+    """
+
+    train_params: int
+    inference_params: int
+    megabytes: float
+    available_megabytes: float
+    seconds: float | None
+
+    @property
+    def fits(self) -> bool:
+        return self.megabytes <= self.available_megabytes
+
+    def __str__(self) -> str:
+        parameters = (
+            f"{self.train_params:,} parameters in training, {self.inference_params:,} after"
+        )
+        memory = f"{self.megabytes:,.0f} MB"
+        if self.seconds is None:
+            return (
+                f"does not fit: it takes {memory} where {self.available_megabytes:,.0f} MB are "
+                f"free ({parameters}); take a smaller width, batch or image"
+            )
+        return f"about {duration(self.seconds)}, {memory}, {parameters}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(42.3), duration(250), duration(9000)
+    ('42 s', '4 min 10 s', '2 h 30 min')
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def numbers_of_images(experiment: Experiment) -> tuple[int, int, int]:
+    """Images for training, validation and testing, without reading those of a known data set."""
+    known = DATASETS[experiment.dataset].images
+    if known is None:
+        data = load(experiment)
+        return len(data.train), len(data.val), len(data.test)
+    total = min(known[0], experiment.limit or known[0])
+    val = round(total * experiment.val_fraction)
+    return total - val, val, known[1]
+
+
+def step_bytes(experiment: Experiment) -> int:
+    """Peak bytes of a training step in float32, from shapes alone: nothing is computed.
+
+    Weights, gradients, Adam's moments and what forward keeps for backward, as `training.train_step`
+    frees it; scratch memory inside kernels is not in it.
+    """
+    image, _ = shape(experiment)
+    with torch.device("meta"):
+        method = methods.build(experiment)
+        r = torch.empty(2 * experiment.batch_size, *image)
+        t = torch.empty(2 * experiment.batch_size, dtype=torch.long)
+        with LiveBytes("meta") as live:
+            live.track([r, t, *method.parameters(), *method.buffers()])
+            for component in method.parts():
+                r, t, loss = component(r.detach(), t)
+                loss.backward()
+                for parameter in component.parameters():
+                    parameter.grad = None
+    return live.peak + _STATES * 4 * count_parameters(method.parameters())
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can be had on ``device``."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def estimate(experiment: Experiment) -> Estimate:
+    """Time a few steps and one evaluation batch on random images, if the run fits at all.
+
+    Raises:
+        ExperimentError: the device is not there.
+        DataError: an image folder cannot be read.
+    """
+    device = pick_device(experiment.device)
+    (channels, height, width), classes = shape(experiment)
+    train, val, test = numbers_of_images(experiment)
+    data_bytes = (train + val + test) * channels * height * width
+    needed = (step_bytes(experiment) + data_bytes) / 1e6
+    with torch.device("meta"):
+        method = methods.build(experiment)
+    parameters = count_parameters(method.parameters())
+    effective = count_parameters(method.effective_parameters())
+    free = free_bytes(device) / 1e6
+    if needed > free:
+        return Estimate(parameters, effective, needed, free, None)
+    step, evaluation, peak = _try(experiment, device, (channels, height, width), classes)
+    steps = math.ceil(train / experiment.batch_size)
+    full = train / experiment.batch_size  # the last batch may be smaller
+    epoch = step * (full + steps) / 2 + evaluation * (val + test)
+    return Estimate(
+        parameters, effective, (peak + data_bytes) / 1e6, free, epoch * experiment.epochs
+    )
+
+
+def _try(
+    experiment: Experiment, device: torch.device, image: tuple[int, int, int], classes: int
+) -> tuple[float, float, int]:
+    """Seconds of a step with its views and of evaluating one image; a step's peak bytes."""
+    method = methods.build(experiment).to(device).to(memory_format=torch.channels_last)
+    optimizers = make_optimizers(method, experiment)
+    context = autocast(device, pick_precision(experiment.precision, device))
+    channels = image[0]
+    views = Views(
+        (0.5,) * channels,
+        (0.25,) * channels,
+        augment=experiment.augment,
+        crop_padding=experiment.crop_padding,
+        flip=experiment.flip,
+        seed=experiment.seed,
+        device=device,
+    )
+    count = max(experiment.batch_size, EVALUATION_BATCH)
+    images = torch.randint(0, 256, (count, *image), dtype=torch.uint8, device=device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(count, device=device) % classes
+    plan: EpochPlan = views.plan(count, 0)
+    index = plan.order[: experiment.batch_size]
+
+    def step() -> None:
+        batch = views(images[index], plan.randoms[index])
+        train_step(method, optimizers, batch, labels[index].repeat(2), context)
+
+    def moment() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    step()  # the first one prepares kernels and makes Adam's state
+    with LiveBytes() as live:
+        live.track_training(method, optimizers)
+        step()
+    moments = [moment()]
+    while len(moments) <= _MOST_STEPS and moments[-1] - moments[0] < _MOST_SECONDS:
+        step()
+        moments.append(moment())
+    taken = [later - earlier for earlier, later in pairwise(moments)]
+
+    split = Split(images[:EVALUATION_BATCH], labels[:EVALUATION_BATCH])
+    accuracy(method, split, views, context)
+    begin = moment()
+    accuracy(method, split, views, context)
+    return statistics.median(taken), (moment() - begin) / len(split), live.peak
