@@ -1,0 +1,79 @@
+"""Finished runs over each other, named by what sets them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from delog_nb.config import Experiment
+from delog_nb.lab.figures import percent
+from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
+from delog_nb.records import Record
+from delog_nb.registry import METHODS, NETS
+
+
+def names_of(experiments: Sequence[Experiment]) -> list[str]:
+    """A name for each run: its method, and every other choice in which the runs differ.
+
+    >>> names_of([Experiment(method="bp"), Experiment(method="bp", lr=0.01)])
+    ['BP, lr 0.002', 'BP, lr 0.01']
+    """
+    dumps = [e.model_dump(mode="json") for e in experiments]
+    differing = [
+        name
+        for name in dumps[0]
+        if name != "method" and len({str(dump[name]) for dump in dumps}) > 1
+    ]
+    return [
+        ", ".join([METHODS[dump["method"]].label, *(f"{name} {dump[name]}" for name in differing)])
+        for dump in dumps
+    ]
+
+
+def style_of(place: int) -> dict[str, str]:
+    """Colour, dash and symbol of the run at ``place``."""
+    return {
+        "color": COLORS[place % len(COLORS)],
+        "dash": DASHES[place % len(DASHES)],
+        "symbol": SYMBOLS[place % len(SYMBOLS)],
+    }
+
+
+def overlay(records: Sequence[Record]) -> go.Figure:
+    """Test accuracy (%) by epoch, a line for each run."""
+    figure = go.Figure()
+    names = names_of([record.experiment for record in records])
+    for place, (name, record) in enumerate(zip(names, records, strict=True)):
+        style = style_of(place)
+        figure.add_scatter(
+            x=[row["epoch"] for row in record.history],
+            y=[100 * float(row["test_acc"] or 0) for row in record.history],
+            name=name,
+            mode="lines+markers",
+            line={"color": style["color"], "dash": style["dash"], "width": 2.5},
+            marker={"symbol": style["symbol"], "size": 8},
+            hovertemplate="%{y:.1f} %",
+        )
+    figure.update_layout(showlegend=True)
+    return layout(figure, "Test accuracy by epoch", "Epoch", "Test accuracy (%)")
+
+
+def overlay_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The runs' figures: a row for each."""
+    names = names_of([record.experiment for record in records])
+    return pd.DataFrame(
+        {
+            "Run": names,
+            "Net": [NETS[r.experiment.net].label for r in records],
+            "Data": [r.experiment.data_label for r in records],
+            "Epochs": [r.results["epochs"] for r in records],
+            "Test accuracy, last epoch (%)": [
+                percent(float(r.results["test_acc"]), float("nan")) for r in records
+            ],
+            "Parameters in training": [f"{r.results['train_params']:,}" for r in records],
+            "Training (s per epoch)": [f"{r.results['sec_per_epoch']:.2f}" for r in records],
+            "Peak memory of a step (MB)": [f"{r.results['peak_train_mb']:.1f}" for r in records],
+        }
+    )
