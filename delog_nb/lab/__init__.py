@@ -13,6 +13,7 @@ _NAMES = {
     "syllabus": ("course",),
     "picking": ("pick",),
     "laboratory": ("Lab",),
+    "exploring": ("Choice", "explore"),
     "diagram": ("flows_figure", "flows_table"),
     "images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
     "figures": ("costs", "curves", "curves_table", "summary", "summary_for_people"),

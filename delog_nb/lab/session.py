@@ -52,14 +52,20 @@ def show(figure: go.Figure, table: pd.DataFrame) -> None:
 
 def show_table(table: pd.DataFrame) -> None:
     """Display a table, texts to the left and numbers to the right; an index with a name stays."""
+    display(table_bundle(table), raw=True)
+
+
+def table_bundle(table: pd.DataFrame) -> dict[str, str]:
+    """What `show_table` displays, by MIME type."""
     if table.index.name:
         table = table.reset_index()
     texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
     words = [c for c in texts if not table[c].astype(str).str.match(r"^[–−\d]").all()]
-    display(
-        {
-            "text/html": table_html(table, words),
-            "text/plain": table.to_string(index=False),
-        },
-        raw=True,
-    )
+    return {"text/html": table_html(table, words), "text/plain": table.to_string(index=False)}
+
+
+def figure_and_table(figure: go.Figure, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Both as an `Output` widget keeps them; set at once, so that nothing flickers."""
+    # not `append_display_data`: a figure that IPython formats displays itself, outside the area
+    bundles = figure._repr_mimebundle_(), table_bundle(table)
+    return tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in bundles)
