@@ -69,9 +69,10 @@ al, delog-scl (did you mean 'delog-scl'?)
 
     preset: str = _field("lesson", "size of the run", "run", choices=PRESETS)
     method: str = _field("delog-scl", "training method", "run", choices=METHODS)
+    net: str = _field("convnet", "network to train", "run", choices=NETS)
+    dataset: str = _field("digits", "images to learn from", "run", choices=DATASETS)
     seed: int = _field(0, "seed of every random choice", "run", ge=0, le=2**31 - 1)
 
-    dataset: str = _field("digits", "images to learn from", "data", choices=DATASETS)
     data_dir: Path | None = _field(
         None, "folder (or Tiny-ImageNet zip) that holds the images", "data"
     )
@@ -94,7 +95,6 @@ al, delog-scl (did you mean 'delog-scl'?)
     )
     flip: bool = _field(True, "flip views horizontally at random", "data")
 
-    net: str = _field("convnet", "network to train", "network", choices=NETS)
     width: float = _field(1.0, "multiplies the hidden units and channels", "network", gt=0, le=8)
     depth: int = _field(4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256)
     norm: str = _field(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -191,3 +192,14 @@ def test_al_gives_encoders_and_decoders_their_own_learning_rate() -> None:
         objective = component.objective
         expected = {*objective.encoder.parameters(), *objective.decoder.parameters()}
         assert set(fast["params"]) == expected
+
+
+def test_building_on_several_threads_at_once_gives_each_its_seed() -> None:
+    def weights(seed: int) -> Tensor:
+        return torch.cat([p.flatten() for p in built("delog-scl", seed=seed).parameters()])
+
+    expected = [weights(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            found = pool.map(weights, range(4))
+            assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))

@@ -33,7 +33,9 @@ class Form:
         self.problems = {name: widgets.HTML() for name in PARAMETERS}
         for name, field in self.fields.items():
             field.observe(lambda change, name=name: self._changed(name, change["new"]), "value")
-        reset = widgets.Button(description="Back to the preset", icon="undo")
+        reset = widgets.Button(
+            description="Back to the preset", icon="undo", layout={"width": "max-content"}
+        )
         reset.on_click(lambda _: self.reset())
         groups = [
             (group, list(parameters))

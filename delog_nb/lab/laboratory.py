@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import queue
 import shlex
 import threading
 from collections.abc import Callable
@@ -61,7 +60,7 @@ class Lab:
     def run_once(self, say: Callable[[str], Any]) -> Record:
         """Train the choices on this thread; ``say`` gets a line for what happens."""
         experiment = Experiment(**self.choices)
-        say(f"This run takes {estimate(experiment)}.")
+        say(f"This run {estimate(experiment)}.")
 
         def on_event(event: Event) -> None:
             if isinstance(event, EpochEnded):
@@ -84,7 +83,7 @@ class Workbench:
         self.records = records
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._asked: queue.SimpleQueue[Experiment] = queue.SimpleQueue()
+        self._measuring = threading.Lock()
         self.cost = widgets.HTML()
         self.start = widgets.Button(description="Start", button_style="success", icon="play")
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
@@ -99,7 +98,6 @@ class Workbench:
         self.start.on_click(lambda _: self.begin())
         self.stop.on_click(lambda _: self._stop.set())
         self.log.observe(lambda _: self._compare(), "index")
-        threading.Thread(target=self._estimate_forever, daemon=True).start()
         self.form = Form(choices, self._changed)
         buttons = widgets.HBox([self.start, self.stop, self.live.progress, self.live.time_left])
         self.widget = widgets.VBox(
@@ -124,7 +122,7 @@ class Workbench:
             self.cost.value = "Mend the field that is marked in red."
             return
         self.cost.value = "What this run takes is being measured …"
-        self._asked.put(experiment)
+        threading.Thread(target=self._tell_latest_cost, args=(experiment,)).start()
         rows = "".join(
             f"<tr><td>{name}</td><td><code>{html.escape(text)}</code></td></tr>"
             for name, text in commands(self.form.given).items()
@@ -132,23 +130,22 @@ class Workbench:
         self.elsewhere.value = f"<details><summary>The same run elsewhere</summary><table>{rows}\
 </table></details>"
 
-    def _estimate_forever(self) -> None:
-        while True:
-            experiment = self._asked.get()
-            if not self._asked.empty():
-                continue  # only the latest is wanted
-            try:
-                found = estimate(experiment)
-            except (ExperimentError, DataError) as error:
-                self.cost.value = f'<span style="color:#c62828">{html.escape(str(error))}</span>'
-                continue
-            if self._asked.empty() and self.form.experiment == experiment:
-                color = "inherit" if found.fits else "#c62828"
-                self.cost.value = (
-                    f'<span style="color:{color}">This run '
-                    f"{'takes ' if found.fits else ''}{html.escape(str(found))}.</span>"
-                )
-                self.start.disabled = not found.fits or self.running
+    def _tell_latest_cost(self, experiment: Experiment) -> None:
+        with self._measuring:  # two at once would slow each other down
+            if self.form.experiment is experiment:
+                self.tell_cost(experiment)
+
+    def tell_cost(self, experiment: Experiment) -> None:
+        """Say what ``experiment`` takes, and allow Start if it fits."""
+        try:
+            found = estimate(experiment)
+            text, fits = f"This run {found}.", found.fits
+        except (ExperimentError, DataError) as error:
+            text, fits = str(error), False
+        if self.form.experiment == experiment:  # not changed meanwhile
+            color = "inherit" if fits else "#c62828"
+            self.cost.value = f'<span style="color:{color}">{html.escape(text)}</span>'
+            self.start.disabled = not fits or self.running
 
     @property
     def running(self) -> bool:
@@ -189,11 +186,9 @@ class Workbench:
         self.records.append(record)
         names = names_of([r.experiment for r in self.records])
         chosen = (*self.log.index, len(self.records) - 1)
-        with self.log.hold_trait_notifications():
-            self.log.options = [f"{n}. {name}" for n, name in enumerate(names, 1)]
-            self.log.index = chosen
+        self.log.options = [f"{n}. {name}" for n, name in enumerate(names, 1)]
         self.log.layout.display = None
-        self._compare()
+        self.log.index = chosen  # draws the comparison
 
     def _compare(self) -> None:
         """Leave the chosen runs as a figure and a table that need no kernel."""

@@ -25,9 +25,11 @@ class LiveRun:
         figure = make_subplots(
             rows=1, cols=2, subplot_titles=("Training loss of each component", "Test accuracy (%)")
         )
+        for place in (1, 2):  # empty lines make both pairs of axes appear
+            figure.add_scatter(x=[], y=[], showlegend=False, row=1, col=place)
         layout(figure, "", "", "", height=330)
         figure.update_xaxes(title_text="Epoch", rangemode="tozero")
-        figure.update_layout(margin={"t": 40}, hovermode="closest")
+        figure.update_layout(margin={"t": 40}, hovermode="closest", width=1000)
         self.figure = go.FigureWidget(figure)
 
     def on_event(self, event: Event) -> None:

@@ -60,7 +60,7 @@ class Estimate:
                 f"does not fit: it takes {memory} where {self.available_megabytes:,.0f} MB are "
                 f"free ({parameters}); take a smaller width, batch or image"
             )
-        return f"about {duration(self.seconds)}, {memory}, {parameters}"
+        return f"takes about {duration(self.seconds)}, {memory}, {parameters}"
 
 
 def duration(seconds: float) -> str:
@@ -117,7 +117,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """Time a few steps and one evaluation batch on random images, if the run fits at all.
+    """Time a few steps and one evaluation batch on made-up images, if the run fits at all.
 
     Raises:
         ExperimentError: the device is not there.
@@ -162,7 +162,8 @@ def _try(
         device=device,
     )
     count = max(experiment.batch_size, EVALUATION_BATCH)
-    images = torch.randint(0, 256, (count, *image), dtype=torch.uint8, device=device)
+    pixels = torch.arange(count * math.prod(image), device=device).remainder_(251)
+    images = pixels.to(torch.uint8).view(count, *image)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.arange(count, device=device) % classes
     plan: EpochPlan = views.plan(count, 0)

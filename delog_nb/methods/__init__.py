@@ -5,6 +5,7 @@ A method is a module with ``build(experiment) -> Method`` and one entry in `delo
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
 
 import torch
@@ -15,6 +16,8 @@ from delog_nb.registry import METHODS
 
 __all__ = ["build"]
 
+_seeding = threading.Lock()  # the random state belongs to all threads
+
 
 def build(experiment: Experiment) -> Method:
     """The experiment's method on its network, initialised from its seed, on the CPU.
@@ -22,7 +25,7 @@ def build(experiment: Experiment) -> Method:
     The global random state is left as it was. Under ``torch.device("meta")`` no memory is taken,
     which is enough to count parameters.
     """
-    with torch.random.fork_rng(devices=[]):
+    with _seeding, torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         method: Method = import_module(METHODS[experiment.method].module).build(experiment)
     return method

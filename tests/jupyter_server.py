@@ -1,0 +1,80 @@
+"""A JupyterLab of its own for the browser tests: private folders, no news, 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+
+
+@contextmanager
+def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
+    """Serve the folder ``notebooks``; yields the address of the lab."""
+    settings = home / "settings" / _NEWS
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "PLOTLY_RENDERER": "",
+    }
+    del environment["PLOTLY_RENDERER"]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
+    command += ["--port=0", "--IdentityProvider.token=", "--ServerApp.password="]
+    command += [f"--ServerApp.root_dir={notebooks}", "--allow-root"]
+    log = home / "server.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, env=environment, cwd=notebooks, stderr=subprocess.PIPE, text=True
+        ) as server,
+    ):
+        try:
+            for line in server.stderr:
+                output.write(line)
+                found = re.search(r"http://127\.0\.0\.1:\d+/lab", line)
+                if found:
+                    break
+            else:
+                raise RuntimeError(f"JupyterLab did not start: see {log}")
+            import threading
+
+            threading.Thread(target=lambda: output.write(server.stderr.read())).start()
+            yield found[0]
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def open_notebook(tab: Page, address: str, name: str) -> None:
+    """Open a notebook and wait until its kernel can work."""
+    tab.goto(f"{address}/tree/{name}?reset")
+    tab.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=120_000)
+
+
+def run_all(tab: Page, timeout_s: float) -> None:
+    """Run all cells and wait for the last one."""
+    tab.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    tab.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    # a cell that waits or runs shows [*]
+    tab.wait_for_function(
+        """() => {
+          const cells = [...document.querySelectorAll('.jp-CodeCell')];
+          const done = cell => /^\\[\\d+\\]:?$/.test(
+            cell.querySelector('.jp-InputPrompt').textContent.trim());
+          return cells.length && cells.every(done);
+        }""",
+        timeout=1000 * timeout_s,
+    )
