@@ -38,6 +38,10 @@ class Team:
     def restored(self, method: Method) -> None:
         """``method`` has the weights that the run begins or goes on with."""
 
+    def buffers(self) -> list[Tensor]:
+        """Memory that this process keeps for messages."""
+        return []
+
     def begin(self, counts: list[int]) -> None:
         """An epoch begins whose batches have ``counts`` images."""
 

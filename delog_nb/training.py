@@ -393,6 +393,7 @@ class _EpochLoop:
         live = stack.enter_context(LiveBytes())
         live.track(self.own.parameters())
         live.track(self.own.buffers())
+        live.track(self.team.buffers())
         for optimizer in self.optimizers:
             live.track(value for state in optimizer.state.values() for value in state.values())
         return live

@@ -8,8 +8,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError
+from delog_nb.cli.flags import add_experiment_flags, experiment_values, experiment_words
+from delog_nb.config import Experiment, ExperimentError
 from delog_nb.registry import METHODS, NETS
 
 
@@ -103,11 +103,5 @@ def run(values: argparse.Namespace) -> int:
 
 def _command(values: argparse.Namespace) -> str:
     words = ["delog-nb", "compare", "--methods", values.methods, "--nets", values.nets]
-    words += ["--seeds", values.seeds]
-    for name, value in experiment_values(values).items():
-        flag = name.replace("_", "-")
-        if PARAMETERS[name].kind == "bool":
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
+    words += ["--seeds", values.seeds, *experiment_words(values)]
     return shlex.join(words)

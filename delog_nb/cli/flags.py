@@ -61,3 +61,15 @@ def experiment_values(values: argparse.Namespace) -> dict[str, Any]:
     """What was given on the command line, by field of `Experiment`."""
     given = {name: getattr(values, name, None) for name in PARAMETERS}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def experiment_words(values: argparse.Namespace) -> list[str]:
+    """The command line that gives what `experiment_values` found."""
+    words = []
+    for name, value in experiment_values(values).items():
+        flag = name.replace("_", "-")
+        if PARAMETERS[name].kind == "bool":
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return words
