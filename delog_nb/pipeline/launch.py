@@ -6,14 +6,18 @@ import logging
 import os
 import signal
 import sys
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from delog_nb.pipeline.watch import STATUS
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def launch(words: Sequence[str], processes: int) -> int:
@@ -25,9 +29,8 @@ def launch(words: Sequence[str], processes: int) -> int:
     """
     # its messages are lists of what every rank was sent; ours is one sentence
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    before = os.environ.get("OMP_NUM_THREADS")
-    if before is None:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // processes))
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -40,7 +43,8 @@ def launch(words: Sequence[str], processes: int) -> int:
         logs_specs=DefaultLogsSpecs(),
     )
     try:
-        elastic_launch(config, sys.executable)(*words)
+        with _signals_restored():
+            elastic_launch(config, sys.executable)(*words)
     except SignalException as error:
         return 128 + error.sigval
     except ChildFailedError as error:
@@ -50,6 +54,18 @@ def launch(words: Sequence[str], processes: int) -> int:
             print(f"delog-nb: all ranks were ended by {name}", file=sys.stderr)  # noqa: T201
         return max(*exits, STATUS)
     finally:
-        if before is None:
+        if threads is None:
             del os.environ["OMP_NUM_THREADS"]
     return 0
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """The launcher leaves handlers of its own behind, where it may set any: on the main thread."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)

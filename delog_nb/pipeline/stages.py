@@ -55,7 +55,6 @@ class Pipeline(Processes):
         self.watch, self.queue = watch, queue
         self.inlet: Inlet | None = None
         self.outlet: Outlet | None = None
-        self.seconds: list[float] | None = None  # of a step of each component, if it was measured
 
     def assign(
         self,
@@ -63,12 +62,15 @@ class Pipeline(Processes):
         first_batch: Callable[[], tuple[Tensor, Tensor]],
         context: torch.autocast,
     ) -> Method:
-        """Components by measured time, so that the slowest stage is as fast as can be."""
+        """Components by measured time, so that the slowest stage is as fast as can be.
+
+        ``seconds`` are the components' times on rank 0, ``runs`` the components [first, end) of
+        each rank.
+        """
         parts = method.parts()
-        if self.rank == 0:
-            self.seconds = measure(parts, first_batch, context)
-        self.seconds = self.share_from(0, self.seconds)
-        self.runs = balance(self.seconds or [], self.size)
+        # on all ranks at once: in the run they share a machine's memory and caches, too
+        self.seconds: list[float] = self.share_from(0, measure(parts, first_batch, context))
+        self.runs = balance(self.seconds, self.size)
         first, end = self.runs[self.rank]
         self.components = slice(first, end)
         names = [f"{a + 1}-{b}" if b - a > 1 else f"{b}" for a, b in self.runs]

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import psutil
@@ -49,7 +50,8 @@ class Watch:
         # a restart by torchrun finds the store as it was left
         prefix = f"delog_nb/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        return PrefixStore(prefix, TCPStore(address, port, is_master=False))
+        store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=SILENCE))
+        return PrefixStore(prefix, store)
 
     def __enter__(self) -> Watch:
         self.describe("")
