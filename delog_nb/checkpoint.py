@@ -10,13 +10,15 @@ from torch import nn
 
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.files import write_atomically
+from delog_nb.team import Team
 
 
 class Checkpoint:
     """Saves and restores weights, optimizers and history.
 
     Random states need no saving: the choices of an epoch follow from the seed and its number.
-    With ``path`` None nothing is saved or restored.
+    With ``path`` None nothing is saved or restored. The file is the same whichever ``team`` wrote
+    it, so another one can go on from it. ``optimizers`` are those of the process's own components.
     """
 
     def __init__(
@@ -25,22 +27,25 @@ class Checkpoint:
         experiment: Experiment,
         model: nn.Module,
         optimizers: list[torch.optim.Optimizer],
+        team: Team | None = None,
     ) -> None:
-        self.path, self.experiment, self.model, self.optimizers = (
-            path,
-            experiment,
-            model,
-            optimizers,
-        )
+        self.path, self.experiment, self.model = path, experiment, model
+        self.optimizers, self.team = optimizers, team or Team()
 
     def save(self, history: list[dict[str, Any]], peak_train_mb: float | None) -> None:
-        """Write the state after the last epoch of ``history``, in place of the file before."""
+        """Write the state after the last epoch of ``history``, in place of the file before.
+
+        The model has the weights of all components where the team reports.
+        """
         if self.path is None:
+            return
+        parts = self.team.gather([optimizer.state_dict() for optimizer in self.optimizers])
+        if not self.team.reports:
             return
         state = {
             "run_id": self.experiment.run_id,
             "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizers": [state for part in parts for state in part],
             "history": history,
             "peak_train_mb": peak_train_mb,
         }
@@ -55,10 +60,20 @@ class Checkpoint:
         Raises:
             ExperimentError: the file is damaged or of another experiment.
         """
-        if self.path is None or not self.path.exists():
+        state = self.team.share(self._read() if self.team.reports else None)
+        if state is None:
             return [], None
+        self.model.load_state_dict(state["model"])
+        own = state["optimizers"][self.team.components]
+        for optimizer, saved in zip(self.optimizers, own, strict=True):
+            optimizer.load_state_dict(saved)
+        return state["history"], state["peak_train_mb"]
+
+    def _read(self) -> dict[str, Any] | None:
+        if self.path is None or not self.path.exists():
+            return None
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             run_id = state["run_id"]
         except Exception as error:  # torch.load raises whatever a damaged file leads it to
             raise ExperimentError(
@@ -69,7 +84,4 @@ class Checkpoint:
             raise ExperimentError(
                 f"checkpoint {self.path} belongs to run {run_id}, not to {self.experiment.run_id}"
             )
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        return state["history"], state["peak_train_mb"]
+        return state

@@ -21,9 +21,13 @@ class Objective(nn.Module):
 
     ``forward(r, t) -> (loss, t)``: from features r_l (B, ...) and the target t that came with them,
     the scalar loss and the target for the next component: t itself unless the method encodes it.
+
+    A loss that compares samples with one another takes them through ``self.join(z, labels)``, which
+    data parallelism replaces by one that adds the other processes' samples.
     """
 
     short = "loss"  # its name in figures
+    join: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = staticmethod(lambda z, t: (z, t))
 
     def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError

@@ -22,6 +22,7 @@ from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData
 from delog_nb.files import write_atomically
 from delog_nb.measure import machine, versions
+from delog_nb.team import Team
 from delog_nb.training import Event, Row, Run
 
 SCHEMA = 1
@@ -125,32 +126,40 @@ def train_once(
     should_stop: Callable[[], bool] | None = None,
     *,
     data: Callable[[], ImageData] | None = None,
+    team: Team | None = None,
 ) -> Record | None:
     """The experiment's record below ``out``: the one that is there, else of a run made now.
 
     A run that was interrupted is resumed from its checkpoint. Returns None if ``should_stop`` ended
-    it; its finished epochs are kept. ``data`` is asked for the images if training is needed.
+    it; its finished epochs are kept. ``data`` is asked for the images if training is needed. Every
+    process of ``team`` makes this call and gets the record; files are those of the one that
+    reports.
 
     Raises:
         ExperimentError: ``out`` cannot be written.
     """
+    team = team or Team()
     folder = out / experiment.run_id
-    if (folder / RECORD).exists():
-        return load(folder)
+    if team.share((folder / RECORD).exists()):
+        found: Record = team.share(load(folder) if team.reports else None)
+        return found
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if team.reports:
+            folder.mkdir(parents=True, exist_ok=True)
         run = training.train(
             experiment,
             on_event,
             should_stop,
             data=data() if data else None,
             checkpoint=folder / CHECKPOINT,
+            team=team,
         )
         if run.stopped:
             return None
-        record = record_of(run)
-        save(record, out)
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        record: Record = team.share(record_of(run))
+        if team.reports:
+            save(record, out)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
     except OSError as error:
         raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
     return record

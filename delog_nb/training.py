@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from torch import Tensor
 
 from delog_nb import methods
 from delog_nb.checkpoint import Checkpoint
-from delog_nb.components import Method, count_parameters
+from delog_nb.components import Component, Method, count_parameters
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData, Split, Views, load
+from delog_nb.data.views import EpochPlan
 from delog_nb.measure import LiveBytes
+from delog_nb.team import Batch, Team
 
 EVALUATION_BATCH = 500
 
@@ -36,7 +39,8 @@ class Run:
     each component, mean over the epoch), ``val_acc`` and ``test_acc`` (share of images, 0 to 1),
     ``seconds`` (training), ``eval_seconds``, ``images_per_s`` (training images, two views each),
     ``lr``. ``peak_train_mb`` is the peak of live tensor bytes in a training step, parameters,
-    gradients and optimizer state included, in 10^6 bytes.
+    gradients and optimizer state included, in 10^6 bytes; of several processes, the largest.
+    ``team`` says which processes trained it.
     """
 
     experiment: Experiment
@@ -47,6 +51,7 @@ class Run:
     history: list[Row] = field(default_factory=list)
     peak_train_mb: float | None = None
     stopped: bool = False
+    team: str = Team.label
 
     @property
     def train_params(self) -> int:
@@ -165,6 +170,29 @@ def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.
     ]
 
 
+def train_components(
+    method: Method,
+    optimizers: list[torch.optim.Optimizer],
+    batch: Batch,
+    context: torch.autocast,
+    backward: Callable[[Component, Tensor], None],
+) -> Batch:
+    """One batch through every component: forward, backward and update, one after another.
+
+    Each component's graph and gradients are freed before the next one begins, so peak memory does
+    not grow with the number of components. Their losses, detached, join those of the batch.
+    """
+    r, t, losses = batch
+    for component, optimizer in zip(method.parts(), optimizers, strict=True):
+        with context:
+            r, t, loss = component(r.detach(), t)
+        backward(component, loss)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses = [*losses, loss.detach()]
+    return r, t, losses
+
+
 def train_step(
     method: Method,
     optimizers: list[torch.optim.Optimizer],
@@ -172,20 +200,8 @@ def train_step(
     t: Tensor,
     context: torch.autocast,
 ) -> list[Tensor]:
-    """One batch through every component: forward, backward and update, one after another.
-
-    Each component's graph and gradients are freed before the next one begins, so peak memory does
-    not grow with the number of components. Returns their losses, detached.
-    """
-    losses = []
-    for component, optimizer in zip(method.parts(), optimizers, strict=True):
-        with context:
-            r, t, loss = component(r.detach(), t)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.detach())
-    return losses
+    """`train_components` in one process; returns the losses."""
+    return train_components(method, optimizers, (r, t, []), context, Team().backward)[2]
 
 
 def learning_rate_factor(experiment: Experiment, epoch: int) -> float:
@@ -216,6 +232,7 @@ def train(
     *,
     data: ImageData | None = None,
     checkpoint: Path | None = None,
+    team: Team | None = None,
 ) -> Run:
     """Train ``experiment`` and return the run.
 
@@ -226,12 +243,15 @@ def train(
         data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
         checkpoint: file that is written after every epoch and, if it is there, resumed from: a run
             that was stopped or killed ends with the history and weights of one that was not
+        team: the processes that train this run together, each of which makes this call; by default
+            this one alone. Events come from the one that reports.
 
     Raises:
         ExperimentError: the device is not there, or the checkpoint is of another experiment.
         DataError: the images cannot be used.
     """
-    emit = on_event or (lambda _: None)
+    team = team or Team()
+    emit = on_event if on_event and team.reports else (lambda _: None)
     asked_to_stop = should_stop or (lambda: False)
     device = pick_device(experiment.device)
     precision = pick_precision(experiment.precision, device)
@@ -239,12 +259,13 @@ def train(
 
     method = methods.build(experiment).to(device)
     method = method.to(memory_format=torch.channels_last)
-    optimizers = make_optimizers(method, experiment)
     run = Run(experiment, method, str(device), precision, images.classes)
-    kept = Checkpoint(checkpoint, experiment, method, optimizers)
+    epoch_loop = _EpochLoop(run, images, team, emit, asked_to_stop)
+    kept = Checkpoint(checkpoint, experiment, method, epoch_loop.optimizers, team)
     run.history, run.peak_train_mb = kept.restore()
+    team.restored(method)
+    run.team = team.label
 
-    epoch_loop = _EpochLoop(run, images, optimizers, emit, asked_to_stop)
     emit(
         Started(
             experiment,
@@ -273,12 +294,12 @@ class _EpochLoop:
         self,
         run: Run,
         images: ImageData,
-        optimizers: list[torch.optim.Optimizer],
+        team: Team,
         emit: Callable[[Event], None],
         asked_to_stop: Callable[[], bool],
     ) -> None:
         experiment = run.experiment
-        self.run_, self.images, self.optimizers = run, images, optimizers
+        self.run_, self.images, self.team = run, images, team
         self.emit, self.asked_to_stop = emit, asked_to_stop
         self.device = torch.device(run.device)
         self.context = autocast(self.device, run.precision)
@@ -292,60 +313,93 @@ class _EpochLoop:
             seed=experiment.seed,
             device=self.device,
         )
+        plan = self.views.plan(len(images.train), 0)
+        first = partial(self._batch, plan, plan.order[: experiment.batch_size])
+        self.own = team.assign(run.model, first, self.context)
+        self.optimizers = make_optimizers(self.own, experiment)
+
+    def _batch(self, plan: EpochPlan, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Views (2B, C, H, W) and labels (2B,) of the training images at ``index`` (B,)."""
+        split = self.images.train
+        views = self.views(split.images[index], plan.randoms[index])
+        return views, split.labels[index].repeat(2)
 
     def run_epoch(self, epoch: int) -> Row | None:
         """Train one epoch and evaluate; None if it was stopped in between."""
-        experiment, method, train_split = self.run_.experiment, self.run_.model, self.images.train
+        run, team = self.run_, self.team
+        experiment, method = run.experiment, run.model
         factor = learning_rate_factor(experiment, epoch)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
-        plan = self.views.plan(len(train_split), epoch)
+        count = len(self.images.train)
+        plan = self.views.plan(count, epoch)
+        parts = plan.order.split(experiment.batch_size)
         total = torch.zeros(len(method.components), device=self.device)
         begin = time.perf_counter()
         method.train()
-        for step, index in enumerate(plan.order.split(experiment.batch_size)):
-            if self.asked_to_stop():
-                return None
+        team.begin([len(index) for index in parts])
+        for step, index in enumerate(parts):
             with ExitStack() as measuring:
                 live = self._measure(measuring, step)
-                batch = self.views(train_split.images[index], plan.randoms[index])
-                labels = train_split.labels[index].repeat(2)
-                losses = train_step(method, self.optimizers, batch, labels, self.context)
+                batch = team.take(index, partial(self._batch, plan), self.asked_to_stop)
+                if batch is None:
+                    return None
+                batch = train_components(
+                    self.own, self.optimizers, batch, self.context, team.backward
+                )
+                losses = team.give(*batch)
             if live is not None:
-                self.run_.peak_train_mb = round(live.peak / 1e6, 3)
-            total += torch.stack(losses) * len(index)
-            self.emit(Stepped(epoch, step, losses))
-        means = (total / len(train_split)).tolist()  # waits for the device, once an epoch
-        trained = time.perf_counter()
-        scores = torch.stack(
+                run.peak_train_mb = round(live.peak / 1e6, 3)
+            if team.reports:
+                total += torch.stack(losses) * len(index)
+                self.emit(Stepped(epoch, step, losses))
+        means = (total / count).tolist()  # waits for the device, once an epoch
+        seconds = time.perf_counter() - begin
+        team.collect(method)
+        peaks = team.gather(run.peak_train_mb)
+        row: Row | None = None
+        if team.reports:
+            scores, eval_seconds = self._evaluate()
+            row = {
+                "epoch": epoch + 1,
+                **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
+                **scores,
+                "seconds": seconds,
+                "eval_seconds": eval_seconds,
+                "images_per_s": count / seconds,
+                "lr": experiment.lr * factor,
+            }
+        row, run.peak_train_mb = team.share((row, max((p for p in peaks if p), default=None)))
+        return row
+
+    def _evaluate(self) -> tuple[Row, float]:
+        """Accuracies on validation and test images, and the seconds that took."""
+        begin = time.perf_counter()
+        val, test = torch.stack(
             [
-                accuracy(method, split, self.views, self.context)
+                accuracy(self.run_.model, split, self.views, self.context)
                 for split in (self.images.val, self.images.test)
             ]
         ).tolist()
-        seconds = trained - begin
-        return {
-            "epoch": epoch + 1,
-            **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
-            "val_acc": scores[0] if len(self.images.val) else None,
-            "test_acc": scores[1],
-            "seconds": seconds,
-            "eval_seconds": time.perf_counter() - trained,
-            "images_per_s": len(train_split) / seconds,
-            "lr": experiment.lr * factor,
-        }
+        seconds = time.perf_counter() - begin
+        return {"val_acc": val if len(self.images.val) else None, "test_acc": test}, seconds
 
     def _measure(self, stack: ExitStack, step: int) -> LiveBytes | None:
         """Count memory in one early step, once Adam's state is there."""
         if self.run_.peak_train_mb is not None or step != min(1, self.steps - 1):
             return None
         live = stack.enter_context(LiveBytes())
-        live.track_training(self.run_.model, self.optimizers)
+        live.track_training(self.own, self.optimizers)
+        live.track(self.team.buffers())
         return live
 
 
 def describe(run: Run) -> dict[str, Any]:
-    """The run's results with its device and precision."""
-    return run.results() | {"device": run.device, "precision": run.precision}
+    """The run's results with its device, precision and processes."""
+    return run.results() | {
+        "device": run.device,
+        "precision": run.precision,
+        "processes": run.team,
+    }

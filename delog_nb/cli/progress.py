@@ -51,17 +51,21 @@ class Progress:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one interrupts as usual."""
+def stop_on_interrupt(*also: signal.Signals) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one interrupts as usual.
+
+    The signals in ``also`` set the event each time.
+    """
     asked = threading.Event()
 
-    def ask(*_: Any) -> None:
-        if asked.is_set():
+    def ask(number: int, _: Any) -> None:
+        if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, *also)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,17 +1,42 @@
-"""``delog-nb train``: one run."""
+"""``delog-nb train``: one run, in this process or in several."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
-from delog_nb.config import Experiment
+from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
+from delog_nb.config import Experiment, ExperimentError
 from delog_nb.registry import METHODS, NETS
+
+if TYPE_CHECKING:
+    from delog_nb.data import ImageData
+    from delog_nb.records import Record
+    from delog_nb.team import Team
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    several = parser.add_argument_group("several processes").add_mutually_exclusive_group()
+    several.add_argument(
+        "--pipeline",
+        type=int,
+        metavar="N",
+        help="train the components in a pipeline of N processes (default: one process)",
+    )
+    several.add_argument(
+        "--data-parallel",
+        type=int,
+        metavar="N",
+        help="share every batch among N processes (default: one process)",
+    )
+    add_run_flags(parser)
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what to train and where to keep it."""
     parser.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder for the record (default: runs)"
     )
@@ -21,18 +46,57 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Train, or find the record of the same run; print its results."""
     experiment = Experiment(**experiment_values(values))
+    if values.pipeline is None and values.data_parallel is None:
+        from delog_nb.cli.progress import stop_on_interrupt
 
-    from delog_nb.cli.progress import Progress, stop_on_interrupt
-    from delog_nb.lab.figures import summary, summary_for_people
+        with stop_on_interrupt() as asked:
+            record = train(experiment, values.out, asked.is_set)
+        return report(record, experiment, values.out)
+
+    from delog_nb import pipeline
+
+    words = [
+        "-m",
+        "delog_nb.pipeline",
+        "--out",
+        str(values.out),
+        *flags_of(experiment_values(values)),
+    ]
+    if values.pipeline is not None:
+        pipeline.check(experiment, values.pipeline)
+        return pipeline.launch(words, values.pipeline)
+    if values.data_parallel < 2:
+        raise ExperimentError(
+            f"data-parallel = {values.data_parallel} is not allowed: at least 2 processes"
+        )
+    return pipeline.launch([*words, "--data-parallel"], values.data_parallel)
+
+
+def train(
+    experiment: Experiment,
+    out: Path,
+    should_stop: Callable[[], bool],
+    team: Team | None = None,
+    data: Callable[[], ImageData] | None = None,
+) -> Record | None:
+    """`delog_nb.records.train_once` with progress on standard error."""
+    from delog_nb.cli.progress import Progress
     from delog_nb.records import train_once
 
     label = f"{METHODS[experiment.method].label}, {NETS[experiment.net].label}"
-    folder = values.out / experiment.run_id
-    with stop_on_interrupt() as asked:
-        record = train_once(experiment, values.out, Progress(label, every_epoch=True), asked.is_set)
+    shown = Progress(label, every_epoch=True)
+    return train_once(experiment, out, shown, should_stop, data=data, team=team)
+
+
+def report(record: Record | None, experiment: Experiment, out: Path) -> int:
+    """Print the record's results; the command's exit status."""
+    folder = out / experiment.run_id
     if record is None:
         print(f"Stopped. The same command goes on from {folder}", file=sys.stderr)
         return 130
+
+    from delog_nb.lab.figures import summary, summary_for_people
+
     row = summary_for_people(summary([record])).iloc[0]
     for name, value in row.items():
         print(f"{name}: {value}")

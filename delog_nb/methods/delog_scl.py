@@ -21,7 +21,8 @@ class ContrastiveObjective(Objective):
         self.head, self.tau, self.scaling = head, tau, scaling
 
     def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        return supervised_contrastive_loss(self.head(r), t, self.tau, scaling=self.scaling), t
+        z, labels = self.join(self.head(r), t)
+        return supervised_contrastive_loss(z, labels, self.tau, scaling=self.scaling), t
 
 
 def build(experiment: Experiment) -> Method:

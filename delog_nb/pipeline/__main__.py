@@ -1,0 +1,58 @@
+"""``torchrun --standalone --nproc-per-node=2 -m delog_nb.pipeline``: one rank of a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from delog_nb.cli import train as command
+from delog_nb.cli.flags import Parser, experiment_values
+from delog_nb.cli.progress import stop_on_interrupt
+from delog_nb.config import Experiment
+from delog_nb.data import load
+from delog_nb.pipeline import DataParallel, Pipeline, check
+from delog_nb.pipeline.watch import STATUS, PeerLost
+from delog_nb.pipeline.world import check_launched, first_then_others, joined
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as one of torchrun's processes; errors are one sentence, said by one of them."""
+    parser = Parser(
+        prog="torchrun -m delog_nb.pipeline",
+        description="Train the components of one network in a pipeline, a stage on each rank.",
+    )
+    parser.add_argument(
+        "--data-parallel",
+        action="store_true",
+        help="no pipeline: all components on every rank, each with its share of every batch",
+    )
+    command.add_run_flags(parser)
+    try:
+        values = parser.parse_args(list(sys.argv[1:] if arguments is None else arguments))
+        experiment = Experiment(**experiment_values(values))
+        check_launched()
+        if not values.data_parallel:
+            check(experiment, int(os.environ["WORLD_SIZE"]))
+    except ValueError as error:
+        if os.environ.get("RANK", "0") == "0":  # all of them find the same
+            print(f"delog-nb: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+    # torchrun sends SIGTERM to the others when one rank fails, and when it is itself to end
+    try:
+        with stop_on_interrupt(signal.SIGTERM) as asked, joined() as watch:
+            team = DataParallel() if values.data_parallel else Pipeline(watch)
+            images = partial(first_then_others, partial(load, experiment))
+            record = command.train(experiment, values.out, asked.is_set, team, images)
+    except PeerLost:  # `Watch` has said whose fault it was; the broken connections are left alone
+        os._exit(STATUS)
+    except ValueError:  # said as well
+        return 2
+    return command.report(record, experiment, values.out) if team.reports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Starts the processes of a pipeline on this machine, as ``torchrun --standalone`` does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from delog_nb.pipeline.watch import STATUS
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def launch(words: Sequence[str], processes: int) -> int:
+    """Run ``python <words>`` as ``processes`` ranks and return their exit status.
+
+    The rendezvous is on a free port of this machine's loopback interface. Unless OMP_NUM_THREADS is
+    set, the ranks share the cores evenly. Ctrl-C reaches every rank; the status is then 130. A rank
+    that fails ends the others, and one of them says which it was; if none is left, it is said here.
+    """
+    # its messages are lists of what every rank was sent; ours is one sentence
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=str(uuid.uuid4()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(),
+    )
+    try:
+        with _signals_restored():
+            elastic_launch(config, sys.executable)(*words)
+    except SignalException as error:
+        return 128 + error.sigval
+    except ChildFailedError as error:
+        exits = [failure.exitcode for failure in error.failures.values()]
+        if len(exits) == processes and max(exits) < 0:
+            name = signal.Signals(-exits[0]).name
+            print(f"delog-nb: all ranks were ended by {name}", file=sys.stderr)  # noqa: T201
+        return max(*exits, STATUS)
+    finally:
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
+    return 0
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """The launcher leaves handlers of its own behind, where it may set any: on the main thread."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)

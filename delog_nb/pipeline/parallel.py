@@ -1,0 +1,126 @@
+"""Data parallelism whose local losses see the samples of all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from delog_nb.components import Component, Method
+from delog_nb.config import ExperimentError
+from delog_nb.pipeline.world import Processes, talking
+from delog_nb.team import Batch
+
+
+class DataParallel(Processes):
+    """Every rank trains all components on its share of each batch.
+
+    The supervised contrastive loss compares each sample with every other one: z of all ranks is
+    gathered, differentiably, and their labels with it, so that each rank's positives and negatives
+    are those of the whole batch. Rank k's loss is weighted by its share of the batch, w_k, and
+    gradients are summed: for a mean over samples that is the gradient of the whole batch's loss,
+    and so it is for the loss of the joined batch, as the w_k sum to 1.
+
+    The result is that of one process, but for rounding and for BatchNorm, whose statistics are
+    each rank's own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(reporter=0)
+        self.label = f"data parallelism of {self.size}"
+        self.weight = 1.0
+        self.samples: list[int] = []  # of each rank
+
+    def assign(
+        self,
+        method: Method,
+        first_batch: Callable[[], tuple[Tensor, Tensor]],  # noqa: ARG002
+        context: torch.autocast,  # noqa: ARG002
+    ) -> Method:
+        for part in method.parts():
+            part.objective.join = self.join
+        return method
+
+    def begin(self, counts: list[int]) -> None:
+        if min(counts) < self.size:
+            raise ExperimentError(
+                f"a batch of {min(counts)} images is too small for {self.size} processes: change "
+                f"batch_size or limit so that the last batch of an epoch has an image for each"
+            )
+
+    def take(
+        self,
+        index: Tensor,
+        make: Callable[[Tensor], tuple[Tensor, Tensor]],
+        asked_to_stop: Callable[[], bool],
+    ) -> Batch | None:
+        stop = torch.tensor(int(asked_to_stop()))
+        with talking():
+            dist.all_reduce(stop, dist.ReduceOp.MAX)  # all of them stop at the same step
+        if stop:
+            return None
+        parts = index.tensor_split(self.size)
+        self.samples = [2 * len(part) for part in parts]  # two views of each image
+        self.weight = len(parts[self.rank]) / len(index)
+        return (*make(parts[self.rank]), [])
+
+    def join(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """z (N, D) and labels (N,) of all ranks; in float32, which is what the loss computes in."""
+        if z.dtype != torch.float64:
+            z = z.float()
+        return all_gather(z, self.samples), all_gather(labels, self.samples)
+
+    def backward(self, component: Component, loss: Tensor) -> None:
+        (loss * self.weight).backward()
+        gradients = [p.grad for p in component.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        with talking():
+            dist.all_reduce(flat)
+        for gradient, summed in zip(
+            gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True
+        ):
+            gradient.copy_(summed.view_as(gradient))
+
+    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:  # noqa: ARG002
+        """The whole batch's losses: the weighted sum over the ranks."""
+        joined = torch.stack(losses) * self.weight
+        with talking():
+            dist.all_reduce(joined)
+        return list(joined.unbind())
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank has the whole of it."""
+        return [value]
+
+
+def all_gather(rows: Tensor, counts: list[int]) -> Tensor:
+    """The rows (N_k, ...) of all ranks k, one after another; differentiable.
+
+    ``counts`` are the N_k. The gradient of a rank's rows is the sum of what all ranks' losses give
+    them.
+    """
+    gathered: Tensor = _AllGather.apply(rows, counts)
+    return gathered
+
+
+class _AllGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, counts: list[int]) -> Tensor:
+        ctx.counts = counts
+        most = max(counts)  # all ranks' messages are of one size
+        padded = rows.new_zeros(most, *rows.shape[1:])
+        padded[: len(rows)] = rows
+        found = [torch.empty_like(padded) for _ in counts]
+        with talking():
+            dist.all_gather(found, padded)
+        return torch.cat([part[:count] for part, count in zip(found, counts, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        grad = grad_output.contiguous().clone()
+        with talking():
+            dist.all_reduce(grad)
+        return grad.split(ctx.counts)[dist.get_rank()], None

@@ -1,0 +1,77 @@
+"""The processes that train one run together: here one alone, in `delog_nb.pipeline` several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from delog_nb.components import Component, Method
+
+Value = TypeVar("Value")
+# features, target and the losses of the components below: what goes from component to component
+Batch = tuple[Tensor, Tensor, list[Tensor]]
+
+
+class Team:
+    """What the training loop asks of the processes that share it; here one does it all.
+
+    Every process runs the same loop. One of them *reports*: it evaluates, writes files and sends
+    events.
+    """
+
+    reports = True
+    label = "one process"
+    components = slice(None)  # those that this process trains, of all
+
+    def assign(
+        self,
+        method: Method,
+        first_batch: Callable[[], tuple[Tensor, Tensor]],  # noqa: ARG002
+        context: torch.autocast,  # noqa: ARG002
+    ) -> Method:
+        """The components of ``method`` that this process trains, as a method of their own."""
+        return method
+
+    def restored(self, method: Method) -> None:
+        """``method`` has the weights that the run begins or goes on with."""
+
+    def buffers(self) -> list[Tensor]:
+        """Memory that this process keeps for messages."""
+        return []
+
+    def begin(self, counts: list[int]) -> None:
+        """An epoch begins whose batches have ``counts`` images."""
+
+    def take(
+        self,
+        index: Tensor,
+        make: Callable[[Tensor], tuple[Tensor, Tensor]],
+        asked_to_stop: Callable[[], bool],
+    ) -> Batch | None:
+        """The next batch for this process's components; None if the run is to stop.
+
+        ``make(index)`` gives the views of the images at ``index`` and their labels.
+        """
+        return None if asked_to_stop() else (*make(index), [])
+
+    def backward(self, component: Component, loss: Tensor) -> None:  # noqa: ARG002
+        """Give the parameters of ``component`` the gradients of ``loss``."""
+        loss.backward()
+
+    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:  # noqa: ARG002
+        """Hand on what this process's components made; the losses of all components so far."""
+        return losses
+
+    def collect(self, method: Method) -> None:
+        """Give the process that reports the weights of all components."""
+
+    def gather(self, value: Value) -> list[Value]:
+        """Every process's ``value`` where it is a part of a whole, on the one that reports."""
+        return [value]
+
+    def share(self, value: Any) -> Any:
+        """The ``value`` of the process that reports."""
+        return value

@@ -1,0 +1,140 @@
+"""What a rank does in the tests of `delog_nb.pipeline`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+from conftest import tiny
+
+from delog_nb import methods, train
+from delog_nb.data import load
+from delog_nb.losses import supervised_contrastive_loss
+from delog_nb.pipeline import DataParallel, Pipeline, all_gather, joined
+from delog_nb.pipeline.__main__ import main
+from delog_nb.team import Team
+from delog_nb.training import autocast, train_components
+
+DECOUPLED = ("delog-scl", "early-exit", "al")
+# 150 images in batches of 16: ten steps an epoch, the last one of 6 images
+FIFTY_STEPS = {"limit": 150, "val_fraction": 0.0, "batch_size": 16, "epochs": 5}
+
+
+def experiments(depth: int = 5) -> list[object]:
+    """A run of 50 steps for each decoupled method; depth 5 gives AL five components."""
+    return [tiny(method=name, depth=depth, **FIFTY_STEPS) for name in DECOUPLED]
+
+
+def save(run: object, team: Team, folder: Path, name: str) -> None:
+    if team.reports:
+        weights, history = run.model.state_dict(), run.history  # type: ignore[attr-defined]
+        torch.save({"weights": weights, "history": history}, folder / f"{name}.pt")
+
+
+def pipelined(folder: Path) -> None:
+    """Fifty steps of every decoupled method; the last rank has all weights and the history."""
+    for experiment in experiments():
+        team = Pipeline()
+        run = train(experiment, team=team)  # type: ignore[arg-type]
+        save(run, team, folder, experiment.method)  # type: ignore[attr-defined]
+        kept = [p.device.type for p in run.model.parameters()].count("cpu")
+        (folder / f"{experiment.method}-{team.rank}.json").write_text(  # type: ignore[attr-defined]
+            json.dumps({"runs": team.runs, "kept": kept, "rows": len(run.history)})
+        )
+
+
+def interrupted(folder: Path) -> None:
+    """A run that rank 0 stops in its second epoch, then goes on from the checkpoint; bf16."""
+    experiment = tiny(precision="bf16", epochs=3)
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 9
+
+    first = train(experiment, None, stop, checkpoint=folder / "checkpoint.pt", team=Pipeline())
+    events: list[object] = []
+    team = Pipeline()
+    run = train(experiment, events.append, checkpoint=folder / "checkpoint.pt", team=team)
+    save(run, team, folder, "resumed")
+    kinds = [type(event).__name__ for event in events]
+    (folder / f"stop-{team.rank}.json").write_text(
+        json.dumps({"stopped": first.stopped, "rows": len(first.history), "events": kinds})
+    )
+
+
+def data_parallel(folder: Path) -> None:
+    """z, labels and gradients of a loss on two ranks; then steps of every method."""
+    team = DataParallel()
+    team.samples = [5, 7]
+    torch.manual_seed(team.rank)
+    z = torch.randn(team.samples[team.rank], 4, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(0, 3, (len(z),))
+    everyone = all_gather(z, team.samples)
+    loss = supervised_contrastive_loss(everyone, all_gather(labels, team.samples))
+    (loss * team.samples[team.rank] / 12).backward()
+    torch.save(
+        {"z": z.detach(), "labels": labels, "loss": loss.detach(), "grad": z.grad},
+        folder / f"z-{team.rank}.pt",
+    )
+    for name in (*DECOUPLED, "bp"):
+        found = sgd_steps(name, DataParallel())
+        if team.reports:
+            torch.save(found, folder / f"{name}.pt")
+
+
+def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
+    """Weights and losses of three steps of plain gradient descent in float64.
+
+    Unlike Adam it makes no large step of a gradient that is rounding alone. 15 images cannot be
+    shared evenly.
+    """
+    experiment = tiny(method=name, norm="none", limit=45, val_fraction=0.0, batch_size=15)
+    split = load(experiment).train
+    method = methods.build(experiment).double()
+
+    def make(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return split.images[index].double().div(255).repeat(2, 1, 1, 1), split.labels[index].repeat(
+            2
+        )
+
+    context = autocast(torch.device("cpu"), "float32")
+    parts = torch.arange(45).split(15)
+    own = team.assign(method, lambda: make(parts[0]), context)
+    optimizers = [torch.optim.SGD(part.parameters(), lr=0.5) for part in own.parts()]
+    team.begin([15] * 3)
+    losses = []
+    for index in parts:
+        batch = team.take(index, make, lambda: False)
+        if batch is not None:
+            batch = train_components(own, optimizers, batch, context, team.backward)
+            losses.append(torch.stack(team.give(*batch)))
+    return method.state_dict(), losses
+
+
+PARTS = {"pipelined": pipelined, "interrupted": interrupted, "data_parallel": data_parallel}
+
+
+def be_rank(rank: int, count: int, port: int, words: list[str], errors: Path) -> None:
+    """What torchrun would start: a part of these tests, or the module with command-line flags."""
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    if words[0] in PARTS:
+        with joined():
+            PARTS[words[0]](Path(words[1]))
+    else:
+        sys.exit(main(words))
