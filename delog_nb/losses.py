@@ -157,9 +157,7 @@ def _log_sum_exp(z: Tensor, weight: Tensor, tau: float, gradient: Tensor | None)
     return weight @ sums.log()
 
 
-def _log_sum_exp_by_rows(
-    z: Tensor, weight: Tensor, tau: float, gradient: Tensor | None
-) -> Tensor:
+def _log_sum_exp_by_rows(z: Tensor, weight: Tensor, tau: float, gradient: Tensor | None) -> Tensor:
     """The same for vectors of any length and any tau: each row is shifted by its maximum."""
     count = len(z)
     total = torch.zeros_like(weight[0])

@@ -22,6 +22,7 @@ from delog_nb.components import Method, count_parameters
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData, Split, Views, load
 from delog_nb.measure import LiveBytes
+from delog_nb.pages import kept_pages
 
 _EVALUATION_BATCH = 500
 
@@ -231,8 +232,23 @@ def train(
         ExperimentError: the device is not there, or the checkpoint is of another experiment.
         DataError: the images cannot be used.
     """
-    emit = on_event or (lambda _: None)
-    asked_to_stop = should_stop or (lambda: False)
+    with kept_pages():
+        return _train(
+            experiment,
+            on_event or (lambda _: None),
+            should_stop or (lambda: False),
+            data,
+            checkpoint,
+        )
+
+
+def _train(
+    experiment: Experiment,
+    emit: Callable[[Event], None],
+    asked_to_stop: Callable[[], bool],
+    data: ImageData | None,
+    checkpoint: Path | None,
+) -> Run:
     device = pick_device(experiment.device)
     precision = pick_precision(experiment.precision, device)
     images = (data or load(experiment)).to(device)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # The authors' ColorJitter(.4, .4, .4, .1) with p = .8, and grayscale with p = .2.
@@ -87,9 +86,7 @@ class Views:
         """Two crops of each image, (B, C, H, W) -> (2B, C, H, W), some of them mirrored."""
         count, channels, height, width = images.shape
         pad = self.padding
-        padded = images.new_zeros(
-            1 + self.flip, count, channels, height + 2 * pad, width + 2 * pad
-        )
+        padded = images.new_zeros(1 + self.flip, count, channels, height + 2 * pad, width + 2 * pad)
         padded[0, :, :, pad : pad + height, pad : pad + width] = images
         top, left = (numbers[:, :2] * (2 * pad + 1)).long().T  # (2B,)
         mirrored = torch.zeros_like(top)
