@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -131,16 +130,11 @@ def _cell(value: Any) -> str:
 
 def facts() -> dict[str, Any]:
     """The machine, and the versions of this package, of what it stands on and of its peers."""
-    found: dict[str, Any] = dict(versions())
-    for package in ("pytorch-metric-learning", "kornia"):
-        found[package] = metadata.version(package)
-    return {"machine": machine(), "versions": found}
+    return {"machine": machine(), "versions": versions("pytorch-metric-learning", "kornia")}
 
 
-def child(code: str, *words: str, threads: int | None = None) -> str:
+def child(code: str, *words: str) -> str:
     """What ``code`` prints in a fresh interpreter."""
-    if threads is not None:
-        code = f"import torch; torch.set_num_threads({threads})\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", code, *words], check=True, capture_output=True, text=True
     )

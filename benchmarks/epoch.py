@@ -21,7 +21,7 @@ from delog_nb.registry import METHODS
 
 # An epoch of 50,000 takes minutes here: this many training and test images, in CIFAR-10's shares,
 # stand for it. Every part of an epoch is proportional to its images.
-TRAIN, TEST, CIFAR = 2560, 512, 50_000
+TRAIN, TEST, CIFAR = 1280, 256, 50_000
 EPOCHS = 2  # the first one warms up
 
 IMPORT = (

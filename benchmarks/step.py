@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -25,9 +26,9 @@ SIZES = (
     ("convnet", 1.0, 32),
     ("vgg", 0.25, 32),
     ("resnet", 0.25, 32),
-    ("resnet", 0.5, 16),
+    ("resnet", 0.375, 16),
 )
-ROUNDS, AGREEMENT_STEPS = 5, 20
+ROUNDS, AGREEMENT_STEPS = 3, 20
 PRODUCTS = ("aten::mkldnn_convolution", "aten::convolution_backward", "aten::mm", "aten::addmm")
 CPU = torch.device("cpu")
 
@@ -44,6 +45,7 @@ def batch_of(images: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     return torch.randn(2 * images, 3, 32, 32, generator=generator, dtype=dtype), labels
 
 
+@cache
 def check(method: str, net: str) -> None:
     """The losses of twenty steps, ours and plain, in float64."""
     experiment = experiment_of(method, net, 0.125, 4).but(head_hidden=16, head_dim=16)
