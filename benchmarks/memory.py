@@ -35,10 +35,13 @@ def experiment_of(method: str, depth: int) -> Experiment:
 
 
 def peak(step: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:
-    """Peak of live bytes in ``step``, in MB, without what was there before; and its losses."""
-    step()  # Adam's state is made
+    """Peak of live bytes in ``step``, in MB, without what was there before; its first losses.
+
+    Later losses are no test in float32: Adam's first steps make signs of rounding errors.
+    """
+    losses = step()  # and Adam's state is made
     with LiveBytes() as live:
-        losses = step()
+        step()
     return live.peak / 1e6, losses
 
 
@@ -74,7 +77,7 @@ def peaks(depth: int) -> dict[str, float]:
             lambda cut=cut, adams=adams: train_step(cut, adams, r, t, off)
         )
         gap = max(float((a - b).abs()) for a, b in zip(losses, expected, strict=True))
-        agree(f"{name} at depth {depth}", gap, 5e-2)
+        agree(f"{name} at depth {depth}", gap, 1e-3)
     return found
 
 
