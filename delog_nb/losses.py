@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CHUNK_ELEMENTS = 1 << 20  # of the N x N logits that are alive at a time: 4 MB in float32
+# Of the N x N logits, this many are alive at a time: blocks that stay in a processor's cache, and
+# that keep a GPU busy. Measured: benchmarks/README.md.
+_BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}
+_KEPT_ELEMENTS = 1 << 22  # up to so many exponentials are kept for the gradient: N = 2048
+# exp(z_i . z_j / tau) of unit vectors needs no shift: its sum is finite, its terms are not 0
+_SHIFTLESS_TAU = 1 / 64
 
 
 def supervised_contrastive_loss(
@@ -27,7 +34,7 @@ def supervised_contrastive_loss(
     P(i) are the other views with the label of i; M is the number of anchors i that have any, so L
     is the mean over anchors where Eq. 2 writes a sum. A batch without positives gives 0.
 
-    Computed in float32 (float64 for float64 input) whatever the autocast state, in row chunks:
+    Computed in float32 (float64 for float64 input) whatever the autocast state, in blocks:
     memory beyond z grows with N, not with N x N. First-order gradients only.
 
     Args:
@@ -64,7 +71,8 @@ def supervised_contrastive_loss(
             z = _unit(z)
         if len(z) < 2:
             return z.sum() * 0
-        return _SupervisedContrastive.apply(z, labels, tau, scaling == "authors")
+        bounded = normalize and tau >= _SHIFTLESS_TAU
+        return _SupervisedContrastive.apply(z, labels, tau, scaling == "authors", bounded)
 
 
 def _unit(z: Tensor) -> Tensor:
@@ -75,7 +83,7 @@ def _unit(z: Tensor) -> Tensor:
 
 
 class _SupervisedContrastive(torch.autograd.Function):
-    """Loss and gradient in one pass over row chunks of the logits.
+    """Loss and gradient in one pass over blocks of the logits.
 
     With S_c the sum of z over class c, the positives of i need no mask:
     sum_p z_i . z_p = z_i . (S_{y_i} - z_i). With the softmax p_ij over j != i and w_i the weight
@@ -85,7 +93,9 @@ class _SupervisedContrastive(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, labels: Tensor, tau: float, authors: bool) -> Tensor:
+    def forward(
+        ctx: Any, z: Tensor, labels: Tensor, tau: float, authors: bool, bounded: bool
+    ) -> Tensor:
         count = len(z)
         others, positives = _sum_of_positives(z, labels)
         weight = (positives > 0).to(z.dtype)
@@ -95,22 +105,10 @@ class _SupervisedContrastive(torch.autograd.Function):
             weight /= weight.sum().clamp_min(1)
         share = weight / positives.clamp_min(1)  # w_i / |P(i)|
 
-        wants_gradient = ctx.needs_input_grad[0]
-        gradient = torch.zeros_like(z) if wants_gradient else None
-        total = -(share[:, None] * z * others).sum() / tau
-        rows = max(1, min(count, _CHUNK_ELEMENTS // count))
-        for start in range(0, count, rows):
-            part = z[start : start + rows]
-            index = torch.arange(len(part), device=z.device)
-            logits = (part @ z.T).div_(tau)  # (rows, N)
-            logits[index, index + start] = -torch.inf  # the anchor is not its own positive
-            logsumexp = logits.logsumexp(1)
-            anchor_weight = weight[start : start + rows]
-            total += anchor_weight @ logsumexp
-            if gradient is not None:
-                weighted = logits.sub_(logsumexp[:, None]).exp_().mul_(anchor_weight[:, None])
-                gradient[start : start + rows] += weighted @ z
-                gradient.addmm_(weighted.T, part)
+        # what the logarithm adds to the loss, and tau times what it adds to the gradient
+        gradient = torch.zeros_like(z) if ctx.needs_input_grad[0] else None
+        total = (_log_sum_exp if bounded else _log_sum_exp_by_rows)(z, weight, tau, gradient)
+        total -= (share[:, None] * z * others).sum() / tau
         if gradient is not None:
             gradient.addcmul_(others, share[:, None], value=-2).div_(tau)
             ctx.save_for_backward(gradient)
@@ -118,9 +116,65 @@ class _SupervisedContrastive(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad_output, None, None, None
+        return gradient * grad_output, None, None, None, None
+
+
+def _log_sum_exp(z: Tensor, weight: Tensor, tau: float, gradient: Tensor | None) -> Tensor:
+    """sum_i w_i log l_i of unit vectors, l_i = sum_{j != i} E_ij, E_ij = exp(z_i . z_j / tau).
+
+    E is symmetric, so half of its blocks are computed. To ``gradient`` is added, for each i,
+    sum_j (a_i + a_j) E_ij z_j with a = w / l: one product where rows and columns would take two.
+    """
+    count = len(z)
+    rows = min(count, math.isqrt(_BLOCK_ELEMENTS[z.device.type]))
+    blocks = [slice(start, start + rows) for start in range(0, count, rows)]
+    pairs = list(itertools.combinations_with_replacement(blocks, 2))
+    scaled = z * tau**-0.5
+
+    def exponentials(i: slice, j: slice) -> Tensor:
+        block = (scaled[i] @ scaled[j].T).exp_()
+        return block.fill_diagonal_(0) if i is j else block  # the anchor is not its own positive
+
+    keep = gradient is not None and count**2 <= _KEPT_ELEMENTS
+    kept: dict[int, Tensor] = {}
+    sums = torch.zeros_like(weight)
+    for place, (i, j) in enumerate(pairs):
+        block = exponentials(i, j)
+        sums[i] += block.sum(1)
+        if i is not j:
+            sums[j] += block.sum(0)
+        if keep:
+            kept[place] = block
+    if gradient is not None:
+        a = weight / sums
+        for place, (i, j) in enumerate(pairs):
+            block = kept.pop(place) if keep else exponentials(i, j)
+            block.mul_(a[i, None] + a[j])
+            gradient[i].addmm_(block, z[j])
+            if i is not j:
+                gradient[j].addmm_(block.T, z[i])
+    return weight @ sums.log()
+
+
+def _log_sum_exp_by_rows(z: Tensor, weight: Tensor, tau: float, gradient: Tensor | None) -> Tensor:
+    """The same for vectors of any length and any tau: each row is shifted by its maximum."""
+    count = len(z)
+    total = torch.zeros_like(weight[0])
+    rows = max(1, min(count, _BLOCK_ELEMENTS[z.device.type] // count))
+    for start in range(0, count, rows):
+        part = z[start : start + rows]
+        logits = (part @ z.T).div_(tau)  # (rows, N)
+        logits.diagonal(start).fill_(-torch.inf)
+        logsumexp = logits.logsumexp(1)
+        anchor_weight = weight[start : start + rows]
+        total += anchor_weight @ logsumexp
+        if gradient is not None:
+            weighted = logits.sub_(logsumexp[:, None]).exp_().mul_(anchor_weight[:, None])
+            gradient[start : start + rows] += weighted @ z
+            gradient.addmm_(weighted.T, part)
+    return total
 
 
 def _sum_of_positives(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData, Split, Views, load
 from delog_nb.data.views import EpochPlan
 from delog_nb.measure import LiveBytes
+from delog_nb.pages import kept_pages
 from delog_nb.team import Batch, Team
 
 EVALUATION_BATCH = 500
@@ -250,9 +251,26 @@ def train(
         ExperimentError: the device is not there, or the checkpoint is of another experiment.
         DataError: the images cannot be used.
     """
-    team = team or Team()
-    emit = on_event if on_event and team.reports else (lambda _: None)
-    asked_to_stop = should_stop or (lambda: False)
+    with kept_pages():
+        return _train(
+            experiment,
+            on_event or (lambda _: None),
+            should_stop or (lambda: False),
+            data,
+            checkpoint,
+            team or Team(),
+        )
+
+
+def _train(
+    experiment: Experiment,
+    on_event: Callable[[Event], None],
+    asked_to_stop: Callable[[], bool],
+    data: ImageData | None,
+    checkpoint: Path | None,
+    team: Team,
+) -> Run:
+    emit = on_event if team.reports else (lambda _: None)
     device = pick_device(experiment.device)
     precision = pick_precision(experiment.precision, device)
     images = (data or load(experiment)).to(device)

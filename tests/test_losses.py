@@ -8,6 +8,7 @@ from torch import Tensor
 
 from delog_nb import losses
 from delog_nb.losses import supervised_contrastive_loss as scl
+from delog_nb.measure import LiveBytes
 
 
 def by_loops(z: Tensor, labels: Tensor, tau: float, scaling: str = "eq2") -> float:
@@ -90,18 +91,47 @@ def test_gradient_by_finite_differences(scaling: str, normalize: bool) -> None:
     assert torch.autograd.gradcheck(lambda x: scl(x, labels, 0.5, normalize, scaling), (z,))
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8, 31, 10**9])
-def test_chunks_of_any_size_give_the_same(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [0, 10**9])
+@pytest.mark.parametrize("tau", [0.1, 0.01])  # without a shift, and row by row with one
+@pytest.mark.parametrize("rows", [1, 3, 8, 31, 10**4])
+def test_blocks_of_any_size_give_the_same(
+    rows: int, tau: float, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     z, labels = batch(31, 6, 5)
     expected_z = z.clone().requires_grad_()
-    expected = by_masks(expected_z, labels, 0.1)
+    expected = by_masks(expected_z, labels, tau)
     expected.backward()
-    monkeypatch.setattr(losses, "_CHUNK_ELEMENTS", rows * 31)
+    monkeypatch.setitem(losses._BLOCK_ELEMENTS, "cpu", max(rows * rows, 31))
+    monkeypatch.setattr(losses, "_KEPT_ELEMENTS", kept)
     z.requires_grad_()
-    loss = scl(z, labels)
+    loss = scl(z, labels, tau)
     (3 * loss).backward()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(z.grad, 3 * expected_z.grad)
+
+
+@pytest.mark.parametrize("tau", [1 / 64, 1 / 65])  # the last tau without a shift, the first with
+def test_float32_at_the_smallest_tau_without_a_shift(tau: float) -> None:
+    z, labels = batch(64, 8, 4)
+    z = torch.cat([z, -z, z])  # from the smallest to the largest product there can be
+    labels = labels.repeat(3)
+    loss, gradient = finite_gradient(z.float(), labels, tau)
+    expected_z = z.requires_grad_()
+    expected = by_masks(expected_z, labels, tau)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-5)
+    assert (gradient - expected_z.grad).norm() < 1e-4 * expected_z.grad.norm()
+
+
+def test_memory_grows_with_n_not_with_its_square() -> None:
+    def peak(n: int) -> int:
+        z, labels = torch.randn(n, 16, requires_grad=True), torch.arange(n) % 10
+        with LiveBytes() as live:
+            scl(z, labels).backward()
+        return live.peak
+
+    assert peak(8192) < 2.5 * peak(4096)
+    assert peak(8192) < 8192**2 * 4 / 20  # of a single N x N matrix
 
 
 def test_float32_gradients_agree_with_float64_to_1e_5() -> None:

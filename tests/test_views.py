@@ -103,7 +103,8 @@ def test_hue_equals_torchvisions() -> None:
     x = torch.rand(8, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     x[0] = 0.5  # grey has no hue
     for turn in (-0.5, -0.1, 0.0, 0.03, 0.1):
-        found = views._turn_hue(x, torch.full((8,), turn))
+        found = x.clone()
+        views._turn_hue(found, torch.full((8,), turn))
         torch.testing.assert_close(found, TF.adjust_hue(x, turn), atol=1e-5, rtol=0)
 
 

@@ -1,4 +1,7 @@
-"""Data sets that are downloaded on first use, with torchvision's own code and checksums."""
+"""Data sets that are downloaded on first use, with torchvision's own code and checksums.
+
+Torchvision is imported where it is used: that takes a second, and most runs need none of it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torchvision
-from torchvision.datasets.utils import check_md5, download_url
 
 from delog_nb.data import tiny_imagenet
 from delog_nb.data.images import DataError, Raw
@@ -40,8 +41,10 @@ def read_torchvision(name: str, folder: Path) -> Raw:
 
     Raises `DataError` when there is no network or the checksum is wrong.
     """
+    from torchvision import datasets
+
     class_name, what = _TORCHVISION[name]
-    dataset = getattr(torchvision.datasets, class_name)
+    dataset = getattr(datasets, class_name)
     source = getattr(dataset, "url", None) or dataset.mirrors[0]
 
     def part(train: bool) -> Any:
@@ -65,6 +68,8 @@ def read_torchvision(name: str, folder: Path) -> Raw:
 
 def fetch_tiny_imagenet(folder: Path) -> Path:
     """Path of the official zip file in ``folder``, downloaded there if need be."""
+    from torchvision.datasets.utils import check_md5, download_url
+
     path = folder / tiny_imagenet.FILE
     if not path.exists() or not check_md5(path, tiny_imagenet.MD5):
         _fetch(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # The authors' ColorJitter(.4, .4, .4, .1) with p = .8, and grayscale with p = .2.
@@ -50,8 +49,9 @@ class Views:
     ) -> None:
         self.augment, self.padding, self.flip, self.seed = augment, crop_padding, flip, seed
         self.device = torch.device(device)
-        self._shift = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
-        self._scale = 1 / torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+        deviation = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+        self._shift = torch.tensor(mean, device=self.device).view(1, -1, 1, 1) / deviation
+        self._scale = 1 / (255 * deviation)
 
     def plan(self, count: int, epoch: int) -> EpochPlan:
         """The random choices for ``count`` images in ``epoch``, from the seed and the epoch alone.
@@ -66,84 +66,85 @@ class Views:
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 (B, C, H, W) -> float32 with the data set's mean 0 and deviation 1."""
-        return self._standardize(images.float().div_(255))
+        return self._standardize(images.float())
 
     def __call__(self, images: Tensor, randoms: Tensor) -> Tensor:
         """uint8 (B, C, H, W), (B, 2, k) -> (2B, C, H, W): first all view 1, then all view 2."""
         if self.augment == "none":
             return self.normalize(images).repeat(2, 1, 1, 1)
-        views = self._crop_and_flip(
-            images.repeat(2, 1, 1, 1), randoms.transpose(0, 1).flatten(0, 1)
-        )
-        batch = views.float().div_(255)
+        numbers = randoms.transpose(0, 1).flatten(0, 1)  # (2B, k)
+        batch = self._crop_and_flip(images, numbers).float()
         if self.augment == "strong":
-            half = len(images)
-            batch[half:] = self._jitter(batch[half:], randoms[:, 1])
+            self._jitter(batch[len(images) :], randoms[:, 1])
         return self._standardize(batch)
 
-    def _standardize(self, images: Tensor) -> Tensor:
-        return images.sub_(self._shift).mul_(self._scale)
+    def _standardize(self, pixels: Tensor) -> Tensor:
+        """Pixels 0 to 255, in place."""
+        return pixels.mul_(self._scale).sub_(self._shift)
 
-    def _crop_and_flip(self, images: Tensor, randoms: Tensor) -> Tensor:
-        size, pad = images.shape[-1], self.padding
-        if pad:
-            shifts = (randoms[:, :2] * (2 * pad + 1)).long()  # (B, 2)
-            padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, pad, pad, pad, pad))  # (B, H, W, C)
-            # every crop as a window of the padded image; picking one copies whole rows
-            windows = padded.unfold(1, size, 1).unfold(2, size, 1)  # (B, dy, dx, C, H, W)
-            windows = windows.permute(0, 1, 2, 4, 5, 3)
-            sample = torch.arange(len(images), device=images.device)
-            images = windows[sample, shifts[:, 0], shifts[:, 1]].permute(0, 3, 1, 2)
+    def _crop_and_flip(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """Two crops of each image, (B, C, H, W) -> (2B, C, H, W), some of them mirrored."""
+        count, channels, height, width = images.shape
+        pad = self.padding
+        padded = images.new_zeros(1 + self.flip, count, channels, height + 2 * pad, width + 2 * pad)
+        padded[0, :, :, pad : pad + height, pad : pad + width] = images
+        top, left = (numbers[:, :2] * (2 * pad + 1)).long().T  # (2B,)
+        mirrored = torch.zeros_like(top)
         if self.flip:
-            mirrored = (randoms[:, 2] < 0.5).view(-1, 1, 1, 1)
-            images = torch.where(mirrored, images.flip(-1), images)
-        return images
+            padded[1] = padded[0].flip(-1)
+            mirrored = (numbers[:, 2] < 0.5).long()
+            left = torch.where(numbers[:, 2] < 0.5, 2 * pad - left, left)
+        # every crop as a window of a padded image; picking one copies whole rows
+        windows = padded.unfold(3, height, 1).unfold(4, width, 1)  # (2, B, C, dy, dx, H, W)
+        sample = torch.arange(count, device=images.device).repeat(2)
+        return windows.permute(0, 1, 3, 4, 2, 5, 6)[mirrored, sample, top, left]
 
-    def _jitter(self, images: Tensor, randoms: Tensor) -> Tensor:
-        """Brightness, contrast, saturation, hue and grayscale of images (B, C, H, W) in [0, 1].
+    def _jitter(self, images: Tensor, randoms: Tensor) -> None:
+        """Brightness, contrast, saturation, hue and grayscale of pixels 0 to 255, in place.
 
         The operations are torchvision's; their order is fixed where torchvision's is random.
         """
         change = (randoms[:, 3] < JITTER_CHANCE).float()  # 0 leaves a sample as it is
         spread = (randoms[:, 4:8] * 2 - 1) * change[:, None]  # (B, 4) in (-1, 1)
-        brightness, contrast, saturation = (1 + JITTER * spread[:, :3]).T[..., None, None, None]
-        images = images.mul(brightness).clamp_(0, 1)
-        mean = self._luma(images).mean((1, 2, 3), keepdim=True)
-        images.mul_(contrast).add_((1 - contrast) * mean).clamp_(0, 1)
+        brightness, contrast, saturation = (JITTER * spread[:, :3]).T[..., None, None, None]
+        images.mul_(1 + brightness).clamp_(0, 255)
+        # a change of x by c away from m is a step of -c from x towards m
+        images.lerp_(_luma(images).mean((1, 2, 3), keepdim=True), -contrast).clamp_(0, 255)
         if images.shape[1] == 1:  # one channel has neither saturation nor hue
-            return images
-        gray = self._luma(images)
-        images.mul_(saturation).add_((1 - saturation) * gray).clamp_(0, 1)
-        images = _turn_hue(images, HUE * spread[:, 3])
-        grayed = (randoms[:, 8] < GRAY_CHANCE).view(-1, 1, 1, 1)
-        return torch.where(grayed, self._luma(images), images)
-
-    def _luma(self, images: Tensor) -> Tensor:
-        if images.shape[1] == 1:
-            return images
-        red, green, blue = images.split(1, 1)
-        return red * GRAY_WEIGHTS[0] + green * GRAY_WEIGHTS[1] + blue * GRAY_WEIGHTS[2]
+            return
+        images.lerp_(_luma(images), -saturation).clamp_(0, 255)
+        _turn_hue(images, HUE * spread[:, 3])
+        grayed = (randoms[:, 8] < GRAY_CHANCE).float().view(-1, 1, 1, 1)
+        images.lerp_(_luma(images), grayed)
 
 
-def _turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue of RGB images in [0, 1] by ``turns`` (B,) of the colour circle.
+def _luma(images: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, 1, H, W)."""
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = images.split(1, 1)
+    weights = GRAY_WEIGHTS
+    return (red * weights[0]).add_(green, alpha=weights[1]).add_(blue, alpha=weights[2])
 
-    With value V = max, chroma C = max - min and hue h in sixths of the circle, each channel is
-    V - C * clamp(min(k, 4 - k), 0, 1), k = (n + h) mod 6, n = 5, 3, 1 for red, green and blue.
+
+def _turn_hue(images: Tensor, turns: Tensor) -> None:
+    """Turn the hue of RGB images by ``turns`` (B,) of the colour circle, in place.
+
+    With value V = max, chroma C = max - min and hue h in sixths of the circle, 0 <= h < 6, each
+    channel is V - C * clamp(d - 1, 0, 1), d the way on the circle from h to the channel's own hue:
+    0 for red, 2 for green, 4 for blue. Ways of 2 and more all give V - C, so that only red, where
+    the circle closes, needs the shorter of two ways: 3 - |h - 3|.
     """
     red, green, blue = images.unbind(1)
-    value = images.amax(1)
-    chroma = value - images.amin(1)
-    safe = chroma.clamp_min(1e-8)
-    hue = torch.where(
-        value == red,
-        (green - blue) / safe,
-        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
-    hue += 6 * turns[:, None, None]
-    out = torch.empty_like(images)
-    for channel, offset in enumerate((5, 3, 1)):
-        k = (hue + offset).remainder_(6)
-        weight = torch.minimum(k, 4 - k).clamp_(0, 1)
-        out[:, channel] = value - chroma * weight
-    return out
+    value = torch.maximum(red, green).maximum(blue)
+    chroma = value - torch.minimum(red, green).minimum(blue)
+    sixth = chroma.clamp_min(1e-8).reciprocal_()
+    hue = torch.where(value == green, 2 + (blue - red) * sixth, 4 + (red - green) * sixth)
+    hue = torch.where(value == red, (green - blue) * sixth, hue)
+    hue.add_(6 * turns[:, None, None]).remainder_(6)
+    for channel, way in (
+        (red, (hue - 3).abs_().neg_().add_(2)),
+        (green, (hue - 2).abs_().sub_(1)),
+        (blue, (hue - 4).abs_().sub_(1)),
+    ):
+        torch.addcmul(value, chroma, way.clamp_(0, 1), value=-1, out=channel)

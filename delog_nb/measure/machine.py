@@ -25,10 +25,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str | None]:
-    """Versions of what computed a result, and the git revision of this package's source."""
+def versions(*more: str) -> dict[str, str | None]:
+    """Versions of what computed a result, and the git revision of this package's source.
+
+    ``more`` names further packages; one that is not installed has the version None.
+    """
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("delog_nb", "torch", "torchvision", "numpy"):
+    for package in ("delog_nb", "torch", "torchvision", "numpy", *more):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -1,0 +1,1 @@
+"""This package beside its peers, one command each: ``python -m benchmarks.NAME``."""

@@ -1,0 +1,41 @@
+"""The plain way to write a training step: one summed backward, one optimizer, no memory format."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from delog_nb.components import Component, Method
+from delog_nb.config import Experiment
+
+
+def adam(method: Method, experiment: Experiment) -> torch.optim.Adam:
+    """PyTorch's default Adam for all parameters, with the learning rates of the experiment."""
+    groups = [g for part in method.parts() for g in part.parameter_groups(experiment.lr)]
+    return torch.optim.Adam(groups)
+
+
+def step(method: Method, optimizer: torch.optim.Optimizer, r: Tensor, t: Tensor) -> list[Tensor]:
+    """All components forward, then one backward of the sum of their losses, as the authors do."""
+    losses = []
+    for component in method.parts():
+        r, t, loss = component(r.detach(), t)
+        losses.append(loss)
+    optimizer.zero_grad()
+    torch.stack(losses).sum().backward()
+    optimizer.step()
+    return [loss.detach() for loss in losses]
+
+
+def checkpointed_step(
+    component: Component, optimizer: torch.optim.Optimizer, r: Tensor, t: Tensor
+) -> list[Tensor]:
+    """BP with gradient checkpointing: every layer's inside is computed again in the backward."""
+    for layer in component.layers:
+        r = checkpoint(layer, r, use_reentrant=False)
+    loss, _ = component.objective(r, t)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return [loss.detach()]
