@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,8 +28,11 @@ def scientific(value: float) -> str:
     return f"{value:.2f}" if 0.01 <= abs(value) < 100 else f"{value:.1e}"
 
 
-def _log(axis: Any) -> None:
-    axis(type="log", exponentformat="power", dtick=None, nticks=8)
+def _log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis with marks at powers of ten alone, about eight of them."""
+    powers = [math.log10(value) for value in values if value > 0] or [0.0]
+    decades = math.ceil(max(powers)) - math.floor(min(powers))
+    return {"type": "log", "exponentformat": "power", "dtick": max(1, math.ceil(decades / 8))}
 
 
 def product_figure(names: Sequence[str], norms: Sequence[float]) -> go.Figure:
@@ -88,7 +92,7 @@ def depths_figure(factors: Mapping[str, Mapping[int, float]]) -> go.Figure:
         height=480,
     )
     figure.update_xaxes(tickvals=depths)
-    _log(figure.update_yaxes)
+    figure.update_yaxes(_log_axis(v for by_depth in factors.values() for v in by_depth.values()))
     figure.add_hline(y=1, line={"color": "#57606a", "width": 1})
     return figure
 
@@ -152,7 +156,8 @@ def gradients_figure(seen: Mapping[str, Trace]) -> go.Figure:
     layout(figure, "One long gradient flow and many short ones", "", "", height=500)
     figure.update_xaxes(title_text="Layer ℓ (the last is the classifier)", row=1, col=1)
     figure.update_yaxes(title_text="‖∂L/∂θ<sub>ℓ</sub>‖ (log scale)", row=1, col=1)
-    figure.update_yaxes(type="log", exponentformat="power", nticks=8, row=1, col=1)
+    norms = [norm for found in seen.values() for step in found.norms for norm in step]
+    figure.update_yaxes(_log_axis(norms), row=1, col=1)
     figure.update_xaxes(title_text="Step", row=1, col=2)
     figure.update_yaxes(title_text="Loss (nat)", row=1, col=2)
     _legend_below(figure)
@@ -192,7 +197,7 @@ def spread_figure(spreads: Mapping[str, Sequence[float]]) -> go.Figure:
         "Block ℓ",
         "Share of r<sub>ℓ</sub> (log scale)",
     )
-    _log(figure.update_yaxes)
+    figure.update_yaxes(_log_axis(value for values in spreads.values() for value in values))
     return figure
 
 
@@ -314,8 +319,7 @@ def cut_figure(
         height=460,
     )
     figure.update_xaxes(dtick=1, range=[0.5, first - 0.5])
-    figure.update_yaxes(range=[-7, 1])
-    _log(figure.update_yaxes)
+    figure.update_yaxes(_log_axis([1e-7, 10]), range=[-7, 1])  # the same for every cut
     return figure
 
 
