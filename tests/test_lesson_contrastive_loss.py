@@ -91,7 +91,7 @@ def path() -> tuple[list[tuple[Tensor, float]], Tensor]:
     return [(z, supervised_contrastive_loss(z, labels, 0.5).item()) for z in moved], labels
 
 
-def test_the_circle_without_a_front_end_shows_start_middle_and_end(path: Any) -> None:
+def test_the_circle_shows_start_middle_and_end(path: Any) -> None:
     steps, labels = path
     figure = lab.circle_figure(steps, labels, 0.5)
     assert not figure.frames
@@ -108,12 +108,9 @@ def test_the_circle_without_a_front_end_shows_start_middle_and_end(path: Any) ->
     assert steps[middle][1] <= half < steps[middle - 1][1]
 
 
-def test_the_circle_before_a_person_is_an_animation(
-    path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contrast, "headless", lambda: False)
+def test_the_circle_as_an_animation_shows_every_moment(path: Any) -> None:
     steps, labels = path
-    figure = lab.circle_figure(steps, labels, 0.5)
+    figure = lab.circle_figure(steps, labels, 0.5, animate=True)
     names = [frame.name for frame in figure.frames]
     assert names == [str(k) for k in range(31)]
     assert [step.args[0][0] for step in figure.layout.sliders[0].steps] == names

@@ -18,7 +18,6 @@ from torch import Tensor
 from delog_nb.config import Experiment
 from delog_nb.data import ImageData
 from delog_nb.lab.images import plain_views
-from delog_nb.lab.session import headless
 from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.pairs import loss_cost, pair_angles
@@ -104,12 +103,16 @@ def pairs_figure(batch: SmallBatch, positives: Mapping[str, Tensor]) -> go.Figur
         )  # fmt: skip
     layout(figure, "Who is positive? All pairs of a small batch; each row is an anchor", "", "")
     figure.update_layout(
-        height=590, width=1000, hovermode="closest", margin={"l": 20, "r": 20, "t": 100, "b": 50},
+        height=590, hovermode="closest", margin={"l": 20, "r": 20, "t": 100, "b": 50},
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.02},
     )  # fmt: skip
-    edge = count - 0.4
-    figure.update_xaxes(range=[-1.7, edge], showticklabels=False, showgrid=False, zeroline=False)
-    figure.update_yaxes(range=[edge, -1.7], showticklabels=False, showgrid=False, zeroline=False)
+    axes = {
+        "showticklabels": False, "showgrid": False, "zeroline": False, "constrain": "domain",
+    }  # fmt: skip
+    figure.update_xaxes(range=[-1.7, count - 0.4], **axes)
+    figure.update_yaxes(range=[count - 0.4, -1.7], **axes)
+    for axis in figure.select_yaxes():
+        axis.update(scaleanchor=axis.anchor, scaleratio=1)
     return figure
 
 
@@ -134,16 +137,17 @@ def pairs_table(batch: SmallBatch, positives: Mapping[str, Tensor]) -> pd.DataFr
     return pd.DataFrame(table)
 
 
-def circle_figure(path: Path, labels: Tensor, tau: float) -> go.Figure:
-    """Views that move on a circle, and the loss: an animation with a slider.
+def circle_figure(path: Path, labels: Tensor, tau: float, *, animate: bool = False) -> go.Figure:
+    """Views that move on a circle, and the loss, at three moments or as an animation.
 
-    Without a front end, and so in stored notebooks, three moments of it: the start, the step at
-    which half of the loss's fall is done, and the end.
+    The moments are the start, the step at which half of the loss's fall is done, and the end; the
+    animation, with a slider, needs a front end. Ask `headless` in a cell, not in the callback of a
+    widget: there no cell is running, and it always says yes.
     """
     title = f"Views on a circle while the loss falls (τ = {tau:g})"
     even = _evenly_spaced(labels)
     floor = supervised_contrastive_loss(even, labels, tau).item()
-    return (_moments if headless() else _animation)(path, labels, floor, title)
+    return (_animation if animate else _moments)(path, labels, floor, title)
 
 
 def circle_table(path: Path, labels: Tensor) -> pd.DataFrame:
@@ -375,7 +379,7 @@ def _animation(path: Path, labels: Tensor, floor: float, title: str) -> go.Figur
     moving = list(range(first_view, len(figure.data)))
     _loss_curve(figure, losses, floor, 1, 2)
     figure.add_scatter(
-        x=[0], y=[losses[0]], mode="markers", name="now",
+        x=[0], y=[losses[0]], mode="markers", name="now", cliponaxis=False,
         marker={"color": COLORS[1], "size": 12, "symbol": "circle"}, row=1, col=2,
     )  # fmt: skip
     moving.append(len(figure.data) - 1)
@@ -388,15 +392,15 @@ def _animation(path: Path, labels: Tensor, floor: float, title: str) -> go.Figur
         )
         for step in steps
     ]
-    layout(figure, title, "", "", height=560)
+    layout(figure, title, "", "", height=620)
     now = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     play = {
         "fromcurrent": True, "frame": {"duration": 120}, "transition": {"duration": 0},
     }  # fmt: skip
     figure.update_layout(
         hovermode="closest",
-        margin={"t": 60, "b": 160},
-        legend=_BELOW | {"y": 1.1, "yanchor": "top", "x": 0.6},
+        margin={"t": 120, "b": 160},
+        legend=_BELOW | {"y": 1.06, "yanchor": "bottom"},
         updatemenus=[
             {
                 "type": "buttons", "direction": "left", "showactive": False,
