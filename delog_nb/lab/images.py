@@ -84,9 +84,10 @@ def class_table(data: ImageData) -> pd.DataFrame:
     return pd.DataFrame({"Class": data.classes, **counts})
 
 
-def _views(data: ImageData, experiment: Experiment) -> Views:
+def plain_views(data: ImageData, experiment: Experiment) -> Views:
+    """The experiment's views, their pixels from 0 to 1 as a person sees them."""
     channels = data.shape[0]
-    return Views(  # without normalisation: pixels stay what a person can see
+    return Views(
         (0.0,) * channels,
         (1.0,) * channels,
         augment=experiment.augment,
@@ -103,7 +104,7 @@ def _view_names(experiment: Experiment) -> list[str]:
 
 def views_figure(data: ImageData, experiment: Experiment, count: int = 8) -> go.Figure:
     """The first training images and the two views of each, as the first epoch makes them."""
-    views = _views(data, experiment)
+    views = plain_views(data, experiment)
     images = data.train.images[:count]
     both = views(images, views.plan(len(data.train), 0).randoms[:count])
     pixels = (both.clamp(0, 1) * 255).round().to(torch.uint8)
@@ -116,7 +117,7 @@ def views_figure(data: ImageData, experiment: Experiment, count: int = 8) -> go.
 
 def view_table(data: ImageData, experiment: Experiment, count: int = 8) -> pd.DataFrame:
     """What was changed in each view of `views_figure`: shift in pixels, brightness factor."""
-    randoms = _views(data, experiment).plan(len(data.train), 0).randoms[:count]
+    randoms = plain_views(data, experiment).plan(len(data.train), 0).randoms[:count]
     padding = experiment.crop_padding
     shifts = padding - (randoms[..., :2] * (2 * padding + 1)).long()  # (n, 2 views, 2)
     jittered = randoms[:, 1, 3] < JITTER_CHANCE

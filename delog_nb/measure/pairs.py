@@ -1,0 +1,66 @@
+"""Where views lie, seen as pairs, and what one evaluation of a loss costs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from delog_nb.measure.memory import LiveBytes
+
+
+class PairAngles(NamedTuple):
+    """Angles between views of a batch, in degrees; NaN where there is no such pair."""
+
+    positive_mean: float  # over pairs of the same class
+    negative_least: float  # over pairs of different classes
+
+
+def pair_angles(z: Tensor, labels: Tensor) -> PairAngles:
+    """Angles between the views ``z`` (N, D) of classes ``labels`` (N,), as seen from the origin.
+
+    With the distance d of two points on the unit sphere the angle is 2 asin(d / 2), which, unlike
+    acos(z_i . z_j), is exact for small angles.
+
+    >>> pair_angles(torch.tensor([[1.0, 0], [2, 0], [0, 1]]), torch.tensor([5, 5, 7]))
+    PairAngles(positive_mean=0.0, negative_least=90.0)
+    """
+    z = F.normalize(z.detach().double(), dim=1)
+    distances = (z[:, None] - z).norm(dim=2)  # (N, N)
+    angles = (2 * (distances / 2).clamp(max=1).asin()).rad2deg()
+    same = labels[:, None] == labels
+    other = ~torch.eye(len(z), dtype=torch.bool)
+    positive, negative = angles[same & other], angles[~same]
+    return PairAngles(
+        round(positive.mean().item(), 6),
+        round(negative.min().item(), 6) if len(negative) else math.nan,
+    )
+
+
+class Cost(NamedTuple):
+    """Seconds of one forward and backward pass, and the peak of live tensors in bytes."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def loss_cost(loss: Callable[[Tensor], Tensor], z: Tensor, repeats: int = 3) -> Cost:
+    """What ``loss(z)`` and its gradient by ``z`` cost: the fastest of ``repeats``, and memory.
+
+    Memory is counted in a pass of its own, because counting takes time; ``z`` itself is not in it.
+    """
+
+    def once() -> float:
+        begin = time.perf_counter()
+        torch.autograd.grad(loss(leaf), leaf)
+        return time.perf_counter() - begin
+
+    leaf = z.detach().clone().requires_grad_()
+    with LiveBytes() as live:
+        once()
+    return Cost(min(once() for _ in range(repeats)), live.peak)
