@@ -12,6 +12,7 @@ _NAMES = {
     "checks": ("check",),
     "syllabus": ("course",),
     "form": ("pick",),
+    "exploring": ("Choice", "explore"),
     "diagram": ("flows_figure", "flows_table"),
     "images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
     "figures": ("costs", "curves", "curves_table", "summary", "summary_for_people"),

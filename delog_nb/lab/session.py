@@ -52,14 +52,13 @@ def show(figure: go.Figure, table: pd.DataFrame) -> None:
 
 def show_table(table: pd.DataFrame) -> None:
     """Display a table, texts to the left and numbers to the right; an index with a name stays."""
+    display(table_bundle(table), raw=True)
+
+
+def table_bundle(table: pd.DataFrame) -> dict[str, str]:
+    """What `show_table` displays, by MIME type."""
     if table.index.name:
         table = table.reset_index()
     texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
     words = [c for c in texts if not table[c].astype(str).str.match(r"^[–−\d]").all()]
-    display(
-        {
-            "text/html": table_html(table, words),
-            "text/plain": table.to_string(index=False),
-        },
-        raw=True,
-    )
+    return {"text/html": table_html(table, words), "text/plain": table.to_string(index=False)}

@@ -1,0 +1,86 @@
+"""Menus and sliders of lessons, with and without a front end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from delog_nb import lab
+from delog_nb.lab import exploring
+
+
+def draw(**values: Any) -> tuple[go.Figure, pd.DataFrame]:
+    if values.get("depth") == 32:
+        raise RuntimeError("too deep")
+    title = str(sorted(values.items()))
+    return go.Figure(layout={"title": title}), pd.DataFrame({"Chosen": [title]})
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a cell with a front end displays."""
+    found: list[Any] = []
+    monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")  # as in JupyterLab
+    monkeypatch.setattr(exploring, "headless", lambda: False)
+    monkeypatch.setattr(exploring, "display", found.append)
+    return found
+
+
+def test_the_public_name_is_the_function_however_often_it_is_asked_for() -> None:
+    assert lab.explore is exploring.explore
+    assert lab.explore is exploring.explore
+    assert lab.Choice is exploring.Choice
+
+
+def test_without_a_front_end_the_defaults_are_drawn_and_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(exploring, "show", lambda *both: found.append(both))
+    lab.explore(draw, batch_norm=[False, True], depth=lab.Choice([2, 4, 8], 8))
+    lines = ["batch norm = no (or yes)", "depth = 8 (or 2, 4)"]
+    assert capsys.readouterr().out.splitlines() == lines
+    ((figure, table),) = found
+    assert figure.layout.title.text == "[('batch_norm', False), ('depth', 8)]"
+    assert table["Chosen"][0] == figure.layout.title.text
+
+
+def test_a_change_draws_again(shown: list[Any]) -> None:
+    lab.explore(draw, activation=["sigmoid", "relu"], depth=[2, 4, 8, 32])
+    (panel,) = shown
+    menu, slider, note, area = panel.children
+    assert isinstance(menu, widgets.Dropdown)
+    assert isinstance(slider, widgets.SelectionSlider)
+    assert not slider.continuous_update
+    assert "('depth', 2)" in area.outputs[1]["data"]["text/plain"]
+    slider.value = 8
+    figure, table = area.outputs
+    layout = figure["data"]["application/vnd.plotly.v1+json"]["layout"]
+    assert layout["title"]["text"] == "[('activation', 'sigmoid'), ('depth', 8)]"
+    assert "('depth', 8)" in table["data"]["text/plain"]
+    menu.value = "relu"
+    assert "relu" in area.outputs[1]["data"]["text/plain"]
+    assert note.value == ""
+
+
+def test_an_error_is_shown_and_the_next_change_draws_again(shown: list[Any]) -> None:
+    lab.explore(draw, depth=[2, 4, 8, 32])
+    slider, note, area = shown[0].children
+    with pytest.raises(RuntimeError, match="too deep"):
+        slider.value = 32
+    assert area.outputs[0]["output_type"] == "error"
+    assert area.outputs[0]["traceback"] == ["RuntimeError: too deep"]
+    assert note.value == ""
+    slider.value = 4
+    assert "('depth', 4)" in area.outputs[1]["data"]["text/plain"]
+
+
+@pytest.mark.parametrize("values", [[], lab.Choice([2, 4], 3)])
+def test_a_default_has_to_be_among_the_values(values: Any) -> None:
+    with pytest.raises(ValueError, match=r"depth = \w+ is not among its values"):
+        lab.explore(draw, depth=values)
