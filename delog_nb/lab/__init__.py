@@ -14,6 +14,18 @@ _NAMES = {
     "form": ("pick",),
     "exploring": ("Choice", "explore"),
     "diagram": ("flows_figure", "flows_table"),
+    "paths": ("paths_figure", "paths_table"),
+    "scratch": (
+        "agreement_figure",
+        "agreement_table",
+        "gaps_figure",
+        "gaps_table",
+        "reach_figure",
+        "reach_table",
+        "shares_figure",
+        "shares_table",
+    ),
+    "feeding": ("test_batches", "train_batches"),
     "images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
     "figures": ("costs", "curves", "curves_table", "summary", "summary_for_people"),
 }

@@ -14,7 +14,7 @@ from typing import Any
 from delog_nb.config import closest
 
 CHECKS: dict[str, tuple[str, Callable[[Any], str | None]]] = {}  # name: lesson, check
-LESSONS = ("four_ways",)
+LESSONS = ("four_ways", "from_scratch")
 
 
 class Result:
