@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 # Of the N x N logits, this many are alive at a time: blocks that stay in a processor's cache, and
 # that keep a GPU busy. Measured: benchmarks/README.md.
-_BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}
+_BLOCK_ELEMENTS = {"cpu": 1 << 18, "meta": 1 << 18, "cuda": 1 << 24}
 _KEPT_ELEMENTS = 1 << 22  # up to so many exponentials are kept for the gradient: N = 2048
 # exp(z_i . z_j / tau) of unit vectors needs no shift: its sum is finite, its terms are not 0
 _SHIFTLESS_TAU = 1 / 64

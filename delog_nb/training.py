@@ -322,15 +322,7 @@ class _EpochLoop:
         self.device = torch.device(run.device)
         self.context = autocast(self.device, run.precision)
         self.steps = math.ceil(len(images.train) / experiment.batch_size)
-        self.views = Views(
-            images.mean,
-            images.std,
-            augment=experiment.augment,
-            crop_padding=experiment.crop_padding,
-            flip=experiment.flip,
-            seed=experiment.seed,
-            device=self.device,
-        )
+        self.views = Views.of(experiment, images.mean, images.std, self.device)
         plan = self.views.plan(len(images.train), 0)
         first = partial(self._batch, plan, plan.order[: experiment.batch_size])
         self.own = team.assign(run.model, first, self.context)

@@ -110,7 +110,12 @@ def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Mean Exit" in done.stdout
     isolation = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k"]
-    isolation += ["mean-exit", str(ROOT / "tests" / "test_methods.py")]
+    isolation += [
+        "mean-exit",
+        "-o",
+        f"pythonpath={ROOT / 'tests'}",
+        str(ROOT / "tests" / "test_methods.py"),
+    ]
     done = subprocess.run(
         isolation, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

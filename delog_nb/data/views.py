@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from delog_nb.config import Experiment
+
 # The authors' ColorJitter(.4, .4, .4, .1) with p = .8, and grayscale with p = .2.
 JITTER, HUE, JITTER_CHANCE, GRAY_CHANCE = 0.4, 0.1, 0.8, 0.2
 GRAY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R 601-2 luma
@@ -52,6 +54,25 @@ class Views:
         deviation = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
         self._shift = torch.tensor(mean, device=self.device).view(1, -1, 1, 1) / deviation
         self._scale = 1 / (255 * deviation)
+
+    @classmethod
+    def of(
+        cls,
+        experiment: Experiment,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        device: torch.device | str = "cpu",
+    ) -> Views:
+        """The views that ``experiment`` asks for."""
+        return cls(
+            mean,
+            std,
+            augment=experiment.augment,
+            crop_padding=experiment.crop_padding,
+            flip=experiment.flip,
+            seed=experiment.seed,
+            device=device,
+        )
 
     def plan(self, count: int, epoch: int) -> EpochPlan:
         """The random choices for ``count`` images in ``epoch``, from the seed and the epoch alone.

@@ -45,7 +45,6 @@ _NAMES = {
         "tau_figure",
         "tau_table",
     ),
-    "diagram": ("flows_figure", "flows_table"),
     "paths": ("paths_figure", "paths_table"),
     "scratch": (
         "agreement_figure",

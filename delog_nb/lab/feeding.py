@@ -8,19 +8,7 @@ from torch import Tensor
 
 from delog_nb.config import Experiment
 from delog_nb.data import ImageData, Views
-
-_TEST_BATCH = 500
-
-
-def _views(experiment: Experiment, data: ImageData) -> Views:
-    return Views(
-        data.mean,
-        data.std,
-        augment=experiment.augment,
-        crop_padding=experiment.crop_padding,
-        flip=experiment.flip,
-        seed=experiment.seed,
-    )
+from delog_nb.training import EVALUATION_BATCH
 
 
 def train_batches(
@@ -30,7 +18,7 @@ def train_batches(
 
     (2B, C, H, W), first all weak views, then all strong ones, and (2B,), on the CPU.
     """
-    views = _views(experiment, data)
+    views = Views.of(experiment, data.mean, data.std)
     plan = views.plan(len(data.train), epoch)
     for index in plan.order.split(experiment.batch_size):
         batch = views(data.train.images[index], plan.randoms[index])
@@ -39,8 +27,10 @@ def train_batches(
 
 def test_batches(experiment: Experiment, data: ImageData) -> Iterator[tuple[Tensor, Tensor]]:
     """The test images, normalised and otherwise unchanged: (B, C, H, W) and labels (B,)."""
-    views = _views(experiment, data)
+    views = Views.of(experiment, data.mean, data.std)
     for images, labels in zip(
-        data.test.images.split(_TEST_BATCH), data.test.labels.split(_TEST_BATCH), strict=True
+        data.test.images.split(EVALUATION_BATCH),
+        data.test.labels.split(EVALUATION_BATCH),
+        strict=True,
     ):
         yield views.normalize(images), labels

@@ -87,14 +87,7 @@ def class_table(data: ImageData) -> pd.DataFrame:
 def plain_views(data: ImageData, experiment: Experiment) -> Views:
     """The experiment's views, their pixels from 0 to 1 as a person sees them."""
     channels = data.shape[0]
-    return Views(
-        (0.0,) * channels,
-        (1.0,) * channels,
-        augment=experiment.augment,
-        crop_padding=experiment.crop_padding,
-        flip=experiment.flip,
-        seed=experiment.seed,
-    )
+    return Views.of(experiment, (0.0,) * channels, (1.0,) * channels)
 
 
 def _view_names(experiment: Experiment) -> list[str]:

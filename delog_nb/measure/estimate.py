@@ -151,16 +151,7 @@ def _try(
     method = methods.build(experiment).to(device).to(memory_format=torch.channels_last)
     optimizers = make_optimizers(method, experiment)
     context = autocast(device, pick_precision(experiment.precision, device))
-    channels = image[0]
-    views = Views(
-        (0.5,) * channels,
-        (0.25,) * channels,
-        augment=experiment.augment,
-        crop_padding=experiment.crop_padding,
-        flip=experiment.flip,
-        seed=experiment.seed,
-        device=device,
-    )
+    views = Views.of(experiment, (0.5,) * image[0], (0.25,) * image[0], device)
     count = max(experiment.batch_size, EVALUATION_BATCH)
     pixels = torch.arange(count * math.prod(image), device=device).remainder_(251)
     images = pixels.to(torch.uint8).view(count, *image)

@@ -40,8 +40,8 @@ def local_gradient(answer: Callable[[Tensor, Tensor], Tensor]) -> str | None:
         outputs, inputs = random.randint(2, 6), random.randint(7, 11)
         weight = torch.randn(outputs, inputs, dtype=torch.float64)
         below = torch.randn(inputs, dtype=torch.float64)
-        if (weight @ below)[0] > 0:
-            weight[0] *= -1  # at least one unit that is off
+        for row, sign in enumerate((-1, 1)):  # at least one unit is off, and one on
+            weight[row] *= sign * float((weight[row] @ below).sign())
         right: Tensor = torch.func.jacrev(lambda r, w=weight: (w @ r).relu())(below)
         found = torch.as_tensor(answer(weight, below))
         if found.shape == right.T.shape:
