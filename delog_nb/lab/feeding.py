@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from delog_nb.config import Experiment
@@ -28,9 +29,6 @@ def train_batches(
 def test_batches(experiment: Experiment, data: ImageData) -> Iterator[tuple[Tensor, Tensor]]:
     """The test images, normalised and otherwise unchanged: (B, C, H, W) and labels (B,)."""
     views = Views.of(experiment, data.mean, data.std)
-    for images, labels in zip(
-        data.test.images.split(EVALUATION_BATCH),
-        data.test.labels.split(EVALUATION_BATCH),
-        strict=True,
-    ):
-        yield views.normalize(images), labels
+    test = data.test
+    for index in torch.arange(len(test)).split(EVALUATION_BATCH):
+        yield views.normalize(test.images[index]), test.labels[index]
