@@ -20,11 +20,10 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 with kept_pages():
-    for _ in range(3):  # until free blocks of the right sizes are there
-        faults()
-    inside = faults()
+    # not at once: free blocks of the right sizes have to be there
+    inside = min(faults() for _ in range(10))
 assert inside < 100, inside
-assert faults() > 100_000
+assert min(faults() for _ in range(3)) > 100_000
 """
 
 
