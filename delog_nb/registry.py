@@ -32,13 +32,15 @@ class DatasetEntry:
     """What is known of a data set before it is read.
 
     ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]; where they are None they are
-    computed from the training images. ``classes`` is 0 where only the files can tell.
+    computed from the training images. ``classes`` and ``train_images`` (before validation images
+    are held out) are 0 where only the files can tell.
     """
 
     label: str
     channels: int
     size: int
     classes: int
+    train_images: int
     flip: bool = True
     crop_padding: int = 4
     mean: tuple[float, ...] | None = None
@@ -60,16 +62,34 @@ NETS: dict[str, NetEntry] = {
 
 # CIFAR and Tiny-ImageNet statistics: the authors' (see the README's "Sources").
 DATASETS: dict[str, DatasetEntry] = {
-    "digits": DatasetEntry("Digits", 1, 16, 10, flip=False, crop_padding=2),
-    "fashion-mnist": DatasetEntry("Fashion-MNIST", 1, 28, 10),
+    "digits": DatasetEntry("Digits", 1, 16, 10, 1438, flip=False, crop_padding=2),
+    "fashion-mnist": DatasetEntry("Fashion-MNIST", 1, 28, 10, 60_000),
     "cifar10": DatasetEntry(
-        "CIFAR-10", 3, 32, 10, mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010)
+        "CIFAR-10",
+        3,
+        32,
+        10,
+        50_000,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2023, 0.1994, 0.2010),
     ),
     "cifar100": DatasetEntry(
-        "CIFAR-100", 3, 32, 100, mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761)
+        "CIFAR-100",
+        3,
+        32,
+        100,
+        50_000,
+        mean=(0.5071, 0.4867, 0.4408),
+        std=(0.2675, 0.2565, 0.2761),
     ),
     "tiny-imagenet": DatasetEntry(
-        "Tiny-ImageNet", 3, 32, 200, mean=(0.4802, 0.4481, 0.3975), std=(0.2770, 0.2691, 0.2821)
+        "Tiny-ImageNet",
+        3,
+        32,
+        200,
+        100_000,
+        mean=(0.4802, 0.4481, 0.3975),
+        std=(0.2770, 0.2691, 0.2821),
     ),
-    "folder": DatasetEntry("Image folder", 3, 32, 0),
+    "folder": DatasetEntry("Image folder", 3, 32, 0, 0),
 }
