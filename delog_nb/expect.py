@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb import methods
@@ -59,7 +60,7 @@ def step_flops(experiment: Experiment) -> int:
     """
     (channels, height, width), _ = shape(experiment)
     views = 2 * experiment.batch_size
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter:
         method = methods.build(experiment)
         r = torch.empty(views, channels, height, width)
         t = torch.empty(views, dtype=torch.long)
