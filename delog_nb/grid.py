@@ -153,9 +153,9 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] == "extra_forbidden":
-        hint = closest(str(first["loc"][-1]), Grid.model_fields)
-        names = ", ".join(Grid.model_fields if len(first["loc"]) == 1 else Layout.model_fields)
-        return f"there is no entry {place!r}{hint or f': one of {names}'}"
+        names = Grid.model_fields if len(first["loc"]) == 1 else Layout.model_fields
+        hint = closest(str(first["loc"][-1]), names) or f": one of {', '.join(names)}"
+        return f"there is no entry {place!r}{hint}"
     kinds = {"dict_type": "fields with their values", "list_type": "a list"}
     wanted = kinds.get(first["type"], "a single value: text, number, true, false or null")
     if place.startswith("layout"):

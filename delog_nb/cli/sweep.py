@@ -76,11 +76,11 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.sweep import check_folder, sweep
 
     check_folder(values.out)
-    (values.out / GRIDS).mkdir(exist_ok=True)
-    if (values.out / GRIDS / values.grid.name).resolve() != values.grid.resolve():
-        shutil.copyfile(values.grid, values.out / GRIDS / values.grid.name)
-    display = _Display(len(experiments))
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
+        (values.out / GRIDS).mkdir(exist_ok=True)
+        if (values.out / GRIDS / values.grid.name).resolve() != values.grid.resolve():
+            shutil.copyfile(values.grid, values.out / GRIDS / values.grid.name)
+        display = _Display(len(experiments))
         progress = sweep(
             experiments,
             values.out,
