@@ -50,7 +50,12 @@ class Checkpoint:
             "peak_train_mb": peak_train_mb,
         }
         with write_atomically(self.path) as file:
-            torch.save(state, file)
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:
+                if isinstance(error.__context__, OSError):  # a full disk, as torch wraps it
+                    raise error.__context__ from None
+                raise
 
     def restore(self) -> tuple[list[dict[str, Any]], float | None]:
         """Load the file, if there is one, and return (history, peak_train_mb) so far.
@@ -63,11 +68,14 @@ class Checkpoint:
         state = self.team.share(self._read() if self.team.reports else None)
         if state is None:
             return [], None
-        self.model.load_state_dict(state["model"])
-        own = state["optimizers"][self.team.components]
-        for optimizer, saved in zip(self.optimizers, own, strict=True):
-            optimizer.load_state_dict(saved)
-        return state["history"], state["peak_train_mb"]
+        try:
+            self.model.load_state_dict(state["model"])
+            own = state["optimizers"][self.team.components]
+            for optimizer, saved in zip(self.optimizers, own, strict=True):
+                optimizer.load_state_dict(saved)
+            return state["history"], state["peak_train_mb"]
+        except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+            raise self._damaged(error) from error
 
     def _read(self) -> dict[str, Any] | None:
         if self.path is None or not self.path.exists():
@@ -76,12 +84,15 @@ class Checkpoint:
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             run_id = state["run_id"]
         except Exception as error:  # torch.load raises whatever a damaged file leads it to
-            raise ExperimentError(
-                f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start "
-                f"the run anew"
-            ) from error
+            raise self._damaged(error) from error
         if run_id != self.experiment.run_id:
             raise ExperimentError(
                 f"checkpoint {self.path} belongs to run {run_id}, not to {self.experiment.run_id}"
             )
         return state
+
+    def _damaged(self, error: Exception) -> ExperimentError:
+        return ExperimentError(
+            f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start the "
+            f"run anew"
+        )

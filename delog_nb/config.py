@@ -258,12 +258,15 @@ al, delog-scl (did you mean 'delog-scl'?)
 
     def but(self, **changes: Any) -> Experiment:
         """A copy with ``changes``; what neither of the two names is the preset's choice again."""
-        given = {name: getattr(self, name) for name in self.model_fields_set - self._by_preset()}
-        return Experiment(**(given | changes))
+        return Experiment(**(self.given | changes))
 
-    def _by_preset(self) -> set[str]:
+    @property
+    def given(self) -> dict[str, Any]:
+        """The choices that make this experiment: all that its preset does not choose as well."""
         chosen = preset_values(self.preset, self.dataset, self.net, self.method)
-        return {name for name, value in chosen.items() if getattr(self, name) == value}
+        names = [name for name in Experiment.model_fields if name in self.model_fields_set]
+        values = {name: getattr(self, name) for name in names}
+        return {n: v for n, v in values.items() if n not in chosen or v != chosen[n]}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+_PART = ".part"
+
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
@@ -17,7 +19,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     Folders are made as needed. On an error the old file, if any, stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -29,3 +31,9 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half-written in ``folder``, where no other one writes."""
+    for path in folder.glob(f".*{_PART}"):
+        path.unlink(missing_ok=True)

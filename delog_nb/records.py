@@ -1,8 +1,9 @@
 """A finished run as files, and many of them as one list.
 
 ``<out>/<run id>/`` holds ``record.json`` (what was run, where, with which result), ``history.csv``
-(a row per epoch) and, while the run is unfinished, ``checkpoint.pt``. A record is written last and
-in one piece: where it is, the run is finished.
+(a row per epoch) and, while the run is unfinished or where asked for, ``checkpoint.pt``. A record
+is written last and in one piece: where it is, the run is finished. Nothing in the folder is ever
+unpickled: text is parsed, and of a checkpoint only tensors and plain values are loaded.
 """
 
 from __future__ import annotations
@@ -12,21 +13,26 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from delog_nb import training
+from delog_nb.claims import claim
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData
-from delog_nb.files import write_atomically
+from delog_nb.files import remove_leftovers, write_atomically
 from delog_nb.measure import machine, versions
 from delog_nb.team import Team
 from delog_nb.training import Event, Row, Run
 
 SCHEMA = 1
 RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"
+# what a process that was killed needs to vanish, if it trained in a kernel of another process
+_CLAIM_SECONDS = 5.0
+_RESULTS = {"epochs", "test_acc", "test_acc_at_best_val", "train_params", "sec_per_epoch"}
 
 
 @dataclass(frozen=True)
@@ -88,16 +94,24 @@ def load(folder: Path) -> Record:
         content = json.loads(path.read_text())
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r} where {SCHEMA} is known")
+        experiment, results = Experiment(**content["experiment"]), content["results"]
+        history = _read_history(folder / HISTORY)
+        if missing := _RESULTS - results.keys():
+            raise ValueError(f"results without {', '.join(sorted(missing))}")
+        if len(history) != results["epochs"]:
+            raise ValueError(
+                f"{HISTORY} has {len(history)} epochs where there were {results['epochs']}"
+            )
         return Record(
-            experiment=Experiment(**content["experiment"]),
-            results=content["results"],
-            history=_read_history(folder / HISTORY),
+            experiment=experiment,
+            results=results,
+            history=history,
             machine=content["machine"],
             versions=content["versions"],
             finished=content["finished"],
             folder=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(f"{path} is not a readable record: {error}") from error
 
 
@@ -112,7 +126,7 @@ def _read_history(path: Path) -> list[Row]:
 
 def find(out: Path) -> Iterator[Record | ValueError]:
     """Every record below ``out``, by folder name; an unreadable one as the error that says why."""
-    for path in sorted(out.glob(f"*/{RECORD}")):
+    for path in sorted(out.rglob(RECORD)):
         try:
             yield load(path.parent)
         except ValueError as error:
@@ -127,25 +141,28 @@ def train_once(
     *,
     data: Callable[[], ImageData] | None = None,
     team: Team | None = None,
+    keep_checkpoint: bool = False,
 ) -> Record | None:
     """The experiment's record below ``out``: the one that is there, else of a run made now.
 
     A run that was interrupted is resumed from its checkpoint. Returns None if ``should_stop`` ended
     it; its finished epochs are kept. ``data`` is asked for the images if training is needed. Every
     process of ``team`` makes this call and gets the record; files are those of the one that
-    reports.
+    reports. With ``keep_checkpoint`` the finished run's weights stay, for `restore`.
 
     Raises:
-        ExperimentError: ``out`` cannot be written.
+        ExperimentError: ``out`` cannot be written, or another process is at this run.
+        ValueError: the record that is there cannot be read.
     """
     team = team or Team()
     folder = out / experiment.run_id
-    if team.share((folder / RECORD).exists()):
-        found: Record = team.share(load(folder) if team.reports else None)
+    found = _found(folder, team)
+    if found is not None:
         return found
-    try:
-        if team.reports:
-            folder.mkdir(parents=True, exist_ok=True)
+    with _writing(experiment, out) if team.reports else nullcontext():
+        found = _found(folder, team)  # another process made it while this one waited
+        if found is not None:
+            return found
         run = training.train(
             experiment,
             on_event,
@@ -159,10 +176,42 @@ def train_once(
         record: Record = team.share(record_of(run))
         if team.reports:
             save(record, out)
-            (folder / CHECKPOINT).unlink(missing_ok=True)
+            if not keep_checkpoint:
+                (folder / CHECKPOINT).unlink(missing_ok=True)
+        return record
+
+
+def _found(folder: Path, team: Team) -> Record | None:
+    """The record in ``folder``, if there is one, for every process of ``team``."""
+    there = team.reports and (folder / RECORD).exists()
+    found: Record | None = team.share(load(folder) if there else None)
+    return found
+
+
+def restore(experiment: Experiment, out: Path, *, data: ImageData | None = None) -> Run:
+    """The finished run with its weights, from the checkpoint that was kept.
+
+    Where none was kept the run is made again: on the same machine its weights are the same.
+
+    Raises:
+        ExperimentError: as `train_once`.
+    """
+    with _writing(experiment, out):
+        checkpoint = out / experiment.run_id / CHECKPOINT
+        return training.train(experiment, data=data, checkpoint=checkpoint)
+
+
+@contextmanager
+def _writing(experiment: Experiment, out: Path) -> Iterator[None]:
+    """Hold the run's folder; what cannot be written is one sentence."""
+    folder = out / experiment.run_id
+    try:
+        with claim(out, experiment.run_id, _CLAIM_SECONDS):
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder)
+            yield
     except OSError as error:
         raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
-    return record
 
 
 def mean_and_std(values: list[float]) -> tuple[float, float]:

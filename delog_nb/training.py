@@ -406,6 +406,15 @@ class _EpochLoop:
         return live
 
 
+def epoch_line(row: Row) -> str:
+    """A row of the history as a line of text."""
+    losses = ", ".join(f"{value:.4g}" for name, value in row.items() if name.startswith("loss_"))
+    return (
+        f"epoch {row['epoch']}, test {100 * float(row['test_acc'] or 0):.1f} %, losses {losses}, "
+        f"{row['seconds']:.1f} s"
+    )
+
+
 def describe(run: Run) -> dict[str, Any]:
     """The run's results with its device, precision and processes."""
     return run.results() | {

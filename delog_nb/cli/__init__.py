@@ -12,6 +12,9 @@ from delog_nb.cli.flags import Parser
 COMMANDS = {
     "compare": "train several methods on the same images and write a table and a page",
     "train": "train one method",
+    "sweep": "run a grid of experiments on this machine or a cluster",
+    "tables": "turn records into the paper's tables and figures",
+    "runs": "list, compare or remove records",
     "params": "print the parameter table",
     "lessons": "run the lessons, measure them and store their outputs",
     "doctor": "check this installation",

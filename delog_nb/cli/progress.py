@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped
+from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped, epoch_line
 
 
 class Progress:
@@ -35,17 +35,9 @@ class Progress:
             self._bar.update()
         elif isinstance(event, EpochEnded):
             row = event.row
-            accuracy = f"test {100 * float(row['test_acc'] or 0):.1f} %"
-            self._bar.set_postfix_str(accuracy)
+            self._bar.set_postfix_str(f"test {100 * float(row['test_acc'] or 0):.1f} %")
             if self._bar.disable and self.every_epoch:
-                losses = ", ".join(
-                    f"{value:.4g}" for name, value in row.items() if name.startswith("loss_")
-                )
-                print(
-                    f"{self.label}: epoch {row['epoch']}, {accuracy}, losses {losses}, "
-                    f"{row['seconds']:.1f} s",
-                    file=sys.stderr,
-                )
+                print(f"{self.label}: {epoch_line(row)}", file=sys.stderr)
         elif isinstance(event, Ended):
             self._bar.close()
 

@@ -4,31 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.lab.style import faded, layout, method_style
+from delog_nb.config import Experiment
+from delog_nb.lab.style import faded, layout, line_style, method_style
 from delog_nb.records import Record, mean_and_std
 from delog_nb.registry import METHODS, NETS
 
-Group = tuple[str, str, str]  # data set label, net, method
+Group = tuple[str, str, Any]  # data set label, net, value of a field (by default the method)
 
 
-def grouped(records: Iterable[Record]) -> dict[Group, list[Record]]:
-    """Records by data set, net and method, in the order of the registry; seeds together."""
-    nets, methods = list(NETS), list(METHODS)
+def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[Record]]:
+    """Records by data set, net and the field ``by``, in the order of the registry; seeds together.
+
+    The values of other fields than the method come in the order of the records.
+    """
+    records = list(records)
+    nets = list(NETS)
+    values = list(dict.fromkeys(getattr(r.experiment, by) for r in records))
+    places = list(METHODS) if by == "method" else values
 
     def key(record: Record) -> Group:
         e = record.experiment
-        return e.data_label, e.net, e.method
+        return e.data_label, e.net, getattr(e, by)
 
     def order(record: Record) -> tuple[str, int, int, int]:
-        label, net, method = key(record)
-        return label, nets.index(net), methods.index(method), record.experiment.seed
+        label, net, value = key(record)
+        return label, nets.index(net), places.index(value), record.experiment.seed
 
     return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
+
+
+def value_label(field: str, experiment: Experiment) -> str:
+    """What a line, row or column for the experiment's value of ``field`` is called."""
+    value = getattr(experiment, field)
+    if field == "method":
+        return METHODS[value].label
+    if field == "net":
+        return NETS[value].label
+    if field == "dataset":
+        return experiment.data_label
+    if field == "components":
+        count = experiment.num_components
+        return f"{count} short gradient flows" if count > 1 else "single long gradient flow"
+    return f"{field.replace('_', ' ')} {value}"
 
 
 def summary(records: Iterable[Record]) -> pd.DataFrame:
@@ -120,16 +143,20 @@ def by_epoch(runs: Iterable[Record], column: str) -> dict[int, list[float]]:
 
 
 def curves(
-    records: Sequence[Record], column: str = "test_acc", title: str | None = None
+    records: Sequence[Record],
+    column: str = "test_acc",
+    title: str | None = None,
+    by: str = "method",
 ) -> go.Figure:
     """Accuracy (%) by epoch: a line per method, a band of one standard deviation over seeds.
 
-    ``records`` are of one data set and net.
+    ``records`` are of one data set and net; ``by`` names another field that the lines stand for.
     """
-    groups = grouped(records)
+    groups = grouped(records, by)
     figure = go.Figure()
-    for (_, _, method), runs in groups.items():
-        style = method_style(method)
+    for place, ((_, _, value), runs) in enumerate(groups.items()):
+        style = method_style(value) if by == "method" else line_style(place)
+        name = value_label(by, runs[0].experiment)
         shares = by_epoch(runs, column)
         epochs = list(shares)
         points = [mean_and_std([100 * share for share in values]) for values in shares.values()]
@@ -146,13 +173,13 @@ def curves(
                 line={"width": 0},
                 hoverinfo="skip",
                 showlegend=False,
-                legendgroup=method,
+                legendgroup=name,
             )
         figure.add_scatter(
             x=epochs,
             y=means,
-            name=METHODS[method].label,
-            legendgroup=method,
+            name=name,
+            legendgroup=name,
             mode="lines+markers" if len(epochs) <= 30 else "lines",
             line={"color": style["color"], "dash": style["dash"], "width": 2.5},
             marker={"symbol": style["symbol"], "size": 8},
@@ -169,11 +196,13 @@ def curves(
     )
 
 
-def curves_table(records: Sequence[Record], column: str = "test_acc") -> pd.DataFrame:
-    """The numbers of `curves`: a row per epoch, a column per method, mean ± deviation in %."""
+def curves_table(
+    records: Sequence[Record], column: str = "test_acc", by: str = "method"
+) -> pd.DataFrame:
+    """The numbers of `curves`: a row per epoch, a column per line, mean ± deviation in %."""
     table: dict[str, dict[int, str]] = {}
-    for (_, _, method), runs in grouped(records).items():
-        table[METHODS[method].label] = {
+    for runs in grouped(records, by).values():
+        table[value_label(by, runs[0].experiment)] = {
             epoch: percent(*mean_and_std(values))
             for epoch, values in by_epoch(runs, column).items()
         }

@@ -19,7 +19,7 @@ from delog_nb.lab.figures import (
 from delog_nb.records import Record
 from delog_nb.registry import NETS
 
-_STYLE = """
+STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f23; max-width: 1200px;
        margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.3rem; margin-top: 2.2rem; }
@@ -33,13 +33,18 @@ p.note { color: #57606a; font-size: .92rem; max-width: 75ch; }
 """
 
 
-def table_html(table: pd.DataFrame, text_columns: Sequence[str] = ()) -> str:
-    """A table for the page; numbers to the right, ``text_columns`` to the left."""
+def table_html(
+    table: pd.DataFrame, text_columns: Sequence[str] = (), *, marked_up: bool = False
+) -> str:
+    """A table for the page; numbers to the right, ``text_columns`` to the left.
+
+    With ``marked_up`` the cells are HTML already.
+    """
 
     def cell(tag: str, column: object, value: object) -> str:
         side = "left" if column in text_columns else "right"
-        kind = f' style="text-align:{side}"'
-        return f"<{tag}{kind}>{html.escape(str(value))}</{tag}>"
+        text = str(value) if marked_up and tag == "td" else html.escape(str(value))
+        return f'<{tag} style="text-align:{side}">{text}</{tag}>'
 
     head = "".join(cell("th", column, column) for column in table.columns)
     body = "".join(
@@ -76,7 +81,7 @@ def page(records: Sequence[Record], command: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>One network, trained {table["method"].nunique()} ways</title>
 <link rel="icon" href="data:,">
-<style>{_STYLE}</style><script>{get_plotlyjs()}</script></head><body>
+<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body>
 <h1>One network, trained {table["method"].nunique()} ways</h1>
 <p class="note">{_preamble(records)}</p>
 {"".join(sections)}

@@ -23,7 +23,12 @@ pio.renderers["png"].width = 1000  # figures stored in notebooks as images
 def method_style(method: str) -> dict[str, Any]:
     """Colour, dash and symbol of a method, the same in every figure."""
     names = _ORDER + [name for name in METHODS if name not in _ORDER]
-    place = names.index(method) % len(COLORS)
+    return line_style(names.index(method))
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Colour, dash and symbol of a figure's line number ``place``, from 0."""
+    place %= len(COLORS)
     return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
 
 

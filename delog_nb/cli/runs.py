@@ -1,0 +1,111 @@
+"""``delog-nb runs``: list, compare or remove records."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delog_nb.config import PARAMETERS, Experiment, ExperimentError, closest
+
+if TYPE_CHECKING:
+    from delog_nb.records import Record
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="list",
+        metavar="{list,compare,rm}",
+        help="list: a line a run; compare: mean and deviation over seeds; rm: delete, after asking",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), help="folder of the runs (default: runs)"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="only runs with this value of a field of Experiment; repeat for more",
+    )
+    parser.add_argument("--yes", action="store_true", help="rm: do not ask")
+
+
+def run(values: argparse.Namespace) -> int:
+    """Show or remove the records that were asked for."""
+    actions = {"list": _list, "compare": _compare, "rm": _remove}
+    if values.action not in actions:
+        raise ExperimentError(
+            f"runs {values.action!r} is not allowed: one of {', '.join(actions)}"
+            f"{closest(values.action, actions)}"
+        )
+    if not values.out.is_dir():
+        raise ExperimentError(f"{values.out} is not a folder: name one with --out")
+    wanted = dict(_condition(text) for text in values.where)
+
+    from delog_nb import records
+
+    chosen = []
+    for item in records.find(values.out):
+        if isinstance(item, ValueError):
+            print(f"Skipped: {item}", file=sys.stderr)
+        elif all(getattr(item.experiment, name) == value for name, value in wanted.items()):
+            chosen.append(item)
+    if not chosen:
+        print(f"No record in {values.out} matches", file=sys.stderr)
+        return 1
+    return actions[values.action](chosen, values.yes)
+
+
+def _condition(text: str) -> tuple[str, object]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ExperimentError(f"where = {text!r} is not allowed: NAME=VALUE, as in method=al")
+    if name not in PARAMETERS:
+        raise ExperimentError(
+            f"where: there is no field {name!r}"
+            f"{closest(name, PARAMETERS) or ': the fields are ' + ', '.join(PARAMETERS)}"
+        )
+    # the experiment's own check of the value, and its type; None where the field may be empty
+    given = {name: value} | ({"data_dir": "."} if value == "folder" else {})
+    return name, getattr(Experiment(**given), name) if value != "None" else None
+
+
+def _list(chosen: list[Record], _: bool) -> int:
+    for record in chosen:
+        results = record.results
+        print(
+            f"{record.folder}  {100 * float(results['test_acc'] or 0):.2f} % after "
+            f"{results['epochs']} epochs, {record.finished}"
+        )
+    return 0
+
+
+def _compare(chosen: list[Record], _: bool) -> int:
+    from delog_nb.lab.figures import summary, summary_for_people
+
+    print(summary_for_people(summary(chosen)).T.to_string(header=False))
+    return 0
+
+
+def _remove(chosen: list[Record], sure: bool) -> int:
+    _list(chosen, sure)
+    if not sure:
+        print(f"Remove these {len(chosen)} runs for good? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("Nothing was removed")
+            return 1
+    for record in chosen:
+        if record.folder is not None:
+            try:
+                shutil.rmtree(record.folder)
+            except OSError as error:
+                raise ExperimentError(
+                    f"cannot remove {record.folder}: {error.strerror or error}"
+                ) from error
+    print(f"Removed {len(chosen)} runs")
+    return 0

@@ -1,0 +1,245 @@
+"""``delog-nb sweep``: all runs of a grid file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from delog_nb import grid
+from delog_nb.config import Experiment, ExperimentError
+
+if TYPE_CHECKING:
+    from delog_nb.jobs import Outcome
+    from delog_nb.sweep import Progress
+
+GRIDS = "grids"  # below the runs: the grid files that they were made from
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "grid", type=Path, help="grid file (YAML): fixed, cross and exclude, see experiments/"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the runs; what is there is not redone"
+    )
+    parser.add_argument(
+        "--workers",
+        default=str(os.cpu_count() or 1),
+        metavar="N",
+        help="runs at a time on this machine (default: its cores, %(default)s)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786"
+    )
+    parser.add_argument(
+        "--resources", metavar="NAME=N", help="with --scheduler: what a run takes, such as GPU=1"
+    )
+    parser.add_argument(
+        "--no-notebook", action="store_true", help="train in the workers, without a notebook each"
+    )
+    parser.add_argument(
+        "--notebook", type=Path, help="notebook to run (default: notebooks/experiment.ipynb)"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="run those that failed before, and just those"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the runs and how long they will take"
+    )
+
+
+def run(values: argparse.Namespace) -> int:
+    """Run what is missing; the status is 1 if any run failed."""
+    described = grid.read(values.grid)
+    experiments = described.experiments()
+    workers = _workers(values)
+    resources = _resources(values)
+    notebook = _notebook(values)
+
+    from delog_nb.jobs import is_finished
+
+    if values.dry_run:
+        missing = [
+            e for e in experiments if not is_finished(values.out / e.run_id, notebook is not None)
+        ]
+        _print_plan(described, experiments, missing, values.out, workers, notebook is not None)
+        return 0
+
+    from delog_nb.cli.progress import stop_on_interrupt
+    from delog_nb.sweep import check_folder, sweep
+
+    check_folder(values.out)
+    with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
+        (values.out / GRIDS).mkdir(exist_ok=True)
+        if (values.out / GRIDS / values.grid.name).resolve() != values.grid.resolve():
+            shutil.copyfile(values.grid, values.out / GRIDS / values.grid.name)
+        display = _Display(len(experiments))
+        progress = sweep(
+            experiments,
+            values.out,
+            executor,
+            notebook=notebook,
+            retry_failed=values.retry_failed,
+            slots=slots,
+            on_change=display,
+            should_stop=asked.is_set,
+        )
+        if asked.is_set() and hasattr(executor, "stop"):
+            executor.stop()
+    display.close()
+    return _report(progress, values.out)
+
+
+def _workers(values: argparse.Namespace) -> int:
+    try:
+        workers = int(values.workers)
+    except ValueError:
+        workers = 0
+    if workers < 1:
+        raise ExperimentError(
+            f"workers = {values.workers!r} is not allowed: a whole number from 1 up"
+        )
+    return workers
+
+
+def _resources(values: argparse.Namespace) -> dict[str, float]:
+    if values.resources is None:
+        return {}
+    if values.scheduler is None:
+        raise ExperimentError("--resources goes with --scheduler: this machine's workers have none")
+    name, _, amount = values.resources.partition("=")
+    try:
+        return {name: float(amount)}
+    except ValueError:
+        raise ExperimentError(
+            f"resources = {values.resources!r} is not allowed: a name and a number, as in GPU=1"
+        ) from None
+
+
+def _notebook(values: argparse.Namespace) -> Path | None:
+    if values.no_notebook:
+        if values.notebook is not None:
+            raise ExperimentError("--notebook and --no-notebook exclude each other: leave one out")
+        return None
+
+    from delog_nb.sweep import experiment_notebook
+
+    try:
+        import papermill  # noqa: F401
+    except ImportError:
+        raise ExperimentError(
+            "a notebook for each run needs papermill: pip install 'delog_nb[lab]', or give "
+            "--no-notebook"
+        ) from None
+    path: Path = (values.notebook or experiment_notebook()).resolve()
+    if not path.is_file():
+        raise ExperimentError(f"notebook {path} does not exist")
+    return path
+
+
+@contextmanager
+def _executor(
+    values: argparse.Namespace, workers: int, resources: dict[str, float]
+) -> Iterator[tuple[Executor, int]]:
+    """The executor and how many runs it makes at a time."""
+    if values.scheduler is None:
+        from delog_nb.workers import Workers
+
+        with Workers(workers) as executor:
+            yield executor, workers
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ExperimentError("--scheduler needs Dask: pip install 'delog_nb[grid]'") from None
+    try:
+        client = Client(values.scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise ExperimentError(
+            f"scheduler {values.scheduler} cannot be reached ({text}): an address such as "
+            f"tcp://127.0.0.1:8786 is expected"
+        ) from None
+    with client:
+        threads = sum(client.nthreads().values())
+        yield client.get_executor(**({"resources": resources} if resources else {})), threads
+
+
+def _print_plan(
+    described: grid.Grid,
+    experiments: list[Experiment],
+    missing: list[Experiment],
+    out: Path,
+    workers: int,
+    with_notebook: bool,
+) -> None:
+    from delog_nb import records
+    from delog_nb.expect import expected_seconds
+    from delog_nb.sweep import duration
+
+    absent = {e.run_id for e in missing}
+    for experiment in experiments:
+        done = "" if experiment.run_id in absent else "  (done)"
+        names = ["net", "method", *described.cross]
+        choices = ", ".join(f"{n}={getattr(experiment, n)}" for n in dict.fromkeys(names))
+        print(f"{experiment.run_id}  {choices}{done}")
+    known = [r for r in records.find(out) if isinstance(r, records.Record)]
+    seconds = expected_seconds(missing, known, notebook=with_notebook) / min(
+        workers, max(1, len(missing))
+    )
+    done_count = len(experiments) - len(missing)
+    print(
+        f"{len(experiments)} runs, {done_count} of them done; the others take about "
+        f"{duration(seconds)} with {workers} workers on a machine like this one"
+    )
+
+
+class _Display:
+    """A bar on a terminal, a line for each run that ended elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(total=total, unit=" runs", disable=None)
+
+    def __call__(self, progress: Progress, outcome: Outcome | None) -> None:
+        self._bar.total = progress.total
+        self._bar.n = len(progress.outcomes)
+        self._bar.set_postfix_str(f"{progress.running} running, {progress.failed} failed")
+        if outcome is None or outcome.state == "busy":
+            return
+        if outcome.state == "failed" or self._bar.disable:
+            why = f": {outcome.error}" if outcome.error else f" in {outcome.seconds:.1f} s"
+            self._bar.write(f"{outcome.run_id} {outcome.state}{why} ({progress})", file=sys.stderr)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _report(progress: Progress, out: Path) -> int:
+    """Say what there is now, and what to do about the rest."""
+    failed = [o for o in progress.outcomes.values() if o.state == "failed"]
+    if len(progress.outcomes) < progress.total:
+        print(
+            f"Stopped: {progress.done} of {progress.total} runs are finished and kept in {out}; "
+            f"the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    print(f"{progress.done} of {progress.total} runs are finished in {out}")
+    for outcome in failed:
+        print(f"Failed: {outcome.run_id}: {outcome.error}", file=sys.stderr)
+    if failed:
+        print(
+            f"{len(failed)} failed: see {out}/<run>/error.json and log.txt, then add "
+            f"--retry-failed to the same command",
+            file=sys.stderr,
+        )
+    return int(bool(failed))

@@ -1,0 +1,56 @@
+"""``delog-nb tables``: the tables and figures of grids, from their records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delog_nb import grid
+from delog_nb.cli.sweep import GRIDS
+from delog_nb.config import ExperimentError
+
+if TYPE_CHECKING:
+    from delog_nb.records import Record
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", help="folders that sweep has written")
+    parser.add_argument(
+        "--out", type=Path, help="folder for the tables (default: tables/ in each folder)"
+    )
+
+
+def run(values: argparse.Namespace) -> int:
+    """Write each grid's table as CSV, Markdown, LaTeX and HTML; print the Markdown."""
+    for folder in values.runs:
+        if not folder.is_dir():
+            raise ExperimentError(f"{folder} is not a folder: name one that sweep has written")
+        grids = {path.stem: grid.read(path) for path in sorted((folder / GRIDS).glob("*.y*ml"))}
+        _write(folder, grids, values.out or folder / "tables")
+    return 0
+
+
+def _write(folder: Path, grids: dict[str, grid.Grid], out: Path) -> None:
+    from delog_nb import records
+    from delog_nb.lab.results import write
+
+    found: dict[str, Record] = {}
+    for item in records.find(folder):
+        if isinstance(item, ValueError):
+            print(f"Skipped: {item}", file=sys.stderr)
+        else:
+            found[item.experiment.run_id] = item
+    if not found:
+        raise ExperimentError(f"{folder} holds no record: run 'delog-nb sweep' first")
+    if not grids:  # records of single runs: methods by nets
+        print(write("runs", grid.Grid(title=str(folder)), list(found.values()), out))
+    for name, described in grids.items():
+        wanted = described.experiments()
+        own = [found[e.run_id] for e in wanted if e.run_id in found]
+        if len(own) < len(wanted):
+            print(f"{name}: {len(own)} of {len(wanted)} runs have a record", file=sys.stderr)
+        if own:
+            print(write(name, described, own, out))
+    print(f"Tables: {out}")

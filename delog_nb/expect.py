@@ -1,0 +1,80 @@
+"""How long runs will take, before they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from delog_nb import methods
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.data import shape
+from delog_nb.measure.estimate import estimate, numbers_of_images
+from delog_nb.records import Record
+
+NOTEBOOK_SECONDS = 10.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
+
+_NOT_COSTS = {"seed": 0, "epochs": 1, "lr": 1.0, "lr_min": 0.0, "weight_decay": 0.0}
+
+
+def expected_seconds(
+    experiments: Sequence[Experiment], records: Iterable[Record] = (), *, notebook: bool = True
+) -> float:
+    """Seconds that ``experiments`` take one after another, on a machine like this one.
+
+    A run that differs from one of ``records`` by its seed and its epochs alone takes as long per
+    epoch. For all others the cheapest is timed for a few steps here, on made-up images, and scaled
+    by floating-point operations: right within a factor of two or so.
+    """
+    known = {
+        _cost_key(record.experiment): float(record.results["sec_per_epoch"])
+        + float(record.results.get("eval_sec_per_epoch") or 0)
+        for record in records
+    }
+    seconds = sum(known.get(_cost_key(e), 0.0) * e.epochs for e in experiments)
+    unknown = [e for e in experiments if _cost_key(e) not in known]
+    flops = {_cost_key(e): step_flops(e) for e in {_cost_key(e): e for e in unknown}.values()}
+    if unknown:
+        cheapest = min(unknown, key=lambda e: flops[_cost_key(e)])
+        per_flop = _step_seconds(cheapest) / flops[_cost_key(cheapest)]
+        seconds += per_flop * sum(flops[_cost_key(e)] * _steps(e) for e in unknown)
+    return seconds + NOTEBOOK_SECONDS * notebook * len(experiments)
+
+
+def _cost_key(experiment: Experiment) -> str:
+    return experiment.model_copy(update=_NOT_COSTS).run_id
+
+
+def step_flops(experiment: Experiment) -> int:
+    """Floating-point operations of a training step, forward and backward, counted without memory.
+
+    Multiplications and additions of convolutions and matrix products.
+    """
+    (channels, height, width), _ = shape(experiment)
+    views = 2 * experiment.batch_size
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter:
+        method = methods.build(experiment)
+        r = torch.empty(views, channels, height, width)
+        t = torch.empty(views, dtype=torch.long)
+        for component in method.parts():
+            r, t, loss = component(r.detach(), t)
+            loss.backward()
+    return int(counter.get_total_flops())
+
+
+def _steps(experiment: Experiment) -> int:
+    return experiment.epochs * math.ceil(numbers_of_images(experiment)[0] / experiment.batch_size)
+
+
+def _step_seconds(experiment: Experiment) -> float:
+    """Seconds of a training step, with its share of evaluation.
+
+    Raises `ExperimentError` where even this run does not fit into memory.
+    """
+    found = estimate(experiment)
+    if found.seconds is None:
+        raise ExperimentError(f"the run {experiment.run_id} {found}")
+    return found.seconds / _steps(experiment)

@@ -1,0 +1,185 @@
+"""One run of a grid, where it runs: in a notebook of its own, or in the worker itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from delog_nb import records
+from delog_nb.claims import Busy, claim
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.files import write_atomically
+from delog_nb.training import EpochEnded, Event, Started, epoch_line
+
+NOTEBOOK, ERROR, LOG = "run.ipynb", "error.json", "log.txt"
+# papermill writes this one cell by cell; it takes its name once it is complete
+_PART = ".run.part.ipynb"
+
+State = Literal["done", "kept", "failed", "busy"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make: what a worker is sent.
+
+    ``notebook`` is executed with the experiment's parameters; None trains in the worker itself.
+    ``wait`` is for how many seconds to wait for another process that is at the same run (-1: as
+    long as it takes).
+    """
+
+    experiment: Experiment
+    out: Path
+    notebook: Path | None = None
+    wait: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    ``done``: it was run; ``kept``: its record was there; ``failed``: ``error`` says why; ``busy``:
+    another process is at it. ``seconds`` is the whole job, ``peak_mb`` the highest resident memory
+    of the worker so far (its kernel, for a notebook), in 10^6 bytes.
+    """
+
+    run_id: str
+    state: State
+    seconds: float = 0.0
+    error: str = ""
+    peak_mb: float | None = None
+
+
+def run(job: Job) -> Outcome:
+    """Make ``job``'s run; never raises, so that no run stops another one.
+
+    It computes with one thread, or as many as OMP_NUM_THREADS says, so that results do not depend
+    on how many workers share a machine.
+    """
+    run_id, begin = job.experiment.run_id, time.perf_counter()
+    folder = job.out / run_id
+    try:
+        with claim(job.out, f"{run_id}.job", job.wait):
+            if is_finished(folder, job.notebook is not None):
+                records.load(folder)
+                return Outcome(run_id, "kept")
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+            if job.notebook is None:
+                _train(job)
+            else:
+                _execute(job, job.notebook)
+            (folder / ERROR).unlink(missing_ok=True)
+    except Busy:
+        return Outcome(run_id, "busy")
+    except OSError as error:
+        sentence = f"cannot write {error.filename or folder}: {error.strerror or error}"
+        return Outcome(run_id, "failed", time.perf_counter() - begin, sentence)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is this run's outcome
+        sentence = _sentence(error)
+        _keep(folder, sentence)
+        return Outcome(run_id, "failed", time.perf_counter() - begin, sentence)
+    return Outcome(run_id, "done", time.perf_counter() - begin, peak_mb=_peak_mb(job))
+
+
+def is_finished(folder: Path, with_notebook: bool) -> bool:
+    """Whether the run in ``folder`` needs no work any more."""
+    return (folder / records.RECORD).exists() and (
+        not with_notebook or (folder / NOTEBOOK).exists()
+    )
+
+
+def failure(folder: Path) -> str | None:
+    """Why the run in ``folder`` failed when it was last tried, in one sentence; None if not."""
+    try:
+        text = json.loads((folder / ERROR).read_text(encoding="utf-8"))["error"]
+        return str(text)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{folder / ERROR} cannot be read: {error}"
+
+
+def _train(job: Job) -> None:
+    with (job.out / job.experiment.run_id / LOG).open("a", encoding="utf-8") as log:
+        records.train_once(job.experiment, job.out, _logger(log.write))
+
+
+def _logger(write: Callable[[str], object]) -> Callable[[Event], None]:
+    def log(event: Event) -> None:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if isinstance(event, Started):
+            write(f"{now} {event.experiment.run_id}: from epoch {event.epoch} of {event.epochs}\n")
+        elif isinstance(event, EpochEnded):
+            write(f"{now} {epoch_line(event.row)}\n")
+
+    return log
+
+
+def _execute(job: Job, notebook: Path) -> None:
+    import papermill
+
+    folder = job.out / job.experiment.run_id
+    part = folder / _PART
+    given = {n: str(v) if isinstance(v, Path) else v for n, v in job.experiment.given.items()}
+    own = {"out": str(job.out.resolve()), "keep_checkpoint": False}
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        try:
+            papermill.execute_notebook(
+                notebook,
+                part,
+                given | own,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=log,
+                stderr_file=log,
+                store_widget_state=False,
+            )
+        finally:
+            if part.exists():  # with its error, if it has one
+                part.replace(folder / NOTEBOOK)
+    if not (folder / records.RECORD).exists():
+        raise ExperimentError(f"{notebook} ended without a record in {folder}")
+
+
+_SENTENCES = ("ParameterError", "ExperimentError", "DataError", "Busy")
+
+
+def _sentence(error: Exception) -> str:
+    """The error in one line; of a notebook, the error of its cell."""
+    name = getattr(error, "ename", type(error).__name__)
+    text = " ".join(str(getattr(error, "evalue", error)).split())
+    ours = isinstance(error, ValueError) or name in _SENTENCES
+    return text if ours and text else f"{name}: {text}"
+
+
+def _keep(folder: Path, sentence: str) -> None:
+    """Write the error to the run's folder, if it can be written at all."""
+    content = {
+        "schema": records.SCHEMA,
+        "error": sentence,
+        "traceback": traceback.format_exc(),
+        "failed": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    with suppress(OSError), write_atomically(folder / ERROR) as file:
+        file.write(json.dumps(content, indent=1).encode())
+
+
+def _peak_mb(job: Job) -> float | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    who = resource.RUSAGE_CHILDREN if job.notebook else resource.RUSAGE_SELF
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
+    return round(resource.getrusage(who).ru_maxrss * unit / 1e6, 1)

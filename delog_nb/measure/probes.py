@@ -1,0 +1,109 @@
+"""What a trained network's blocks have learned: predictions, features and linear probes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from delog_nb.data import ImageData, Split, Views
+from delog_nb.training import Run, autocast
+
+_BATCH = 500
+_SIDE = 4  # features are average-pooled to this side before a probe reads them
+
+
+@torch.no_grad()
+def block_features(run: Run, images: ImageData, split: Split) -> list[Tensor]:
+    """Features r_1 ... r_H of a split without augmentation, one tensor (N, D_l) a block.
+
+    Feature maps are average-pooled to at most 4 x 4 and flattened; float32, on the run's device.
+    """
+    blocks = [layer for part in run.model.parts() for layer in part.layers]
+    found: list[list[Tensor]] = [[] for _ in range(run.experiment.depth)]
+    context = autocast(torch.device(run.device), run.precision)
+    views = _views(run, images)
+    run.model.eval()
+    for batch in split.images.split(_BATCH):
+        with context:
+            r = views.normalize(batch)
+            for place, block in enumerate(blocks[: len(found)]):
+                r = block(r)
+                pooled = F.adaptive_avg_pool2d(r, min(_SIDE, *r.shape[2:])) if r.ndim == 4 else r
+                found[place].append(pooled.flatten(1).float())
+    run.model.train()
+    return [torch.cat(parts) for parts in found]
+
+
+@torch.no_grad()
+def confusion_matrix(run: Run, images: ImageData) -> Tensor:
+    """Counts (K, K) of test images: row = their class, column = the class predicted."""
+    classes = len(images.classes)
+    counts = torch.zeros(classes * classes, dtype=torch.long, device=run.device)
+    context = autocast(torch.device(run.device), run.precision)
+    views = _views(run, images)
+    run.model.eval()
+    test = images.test
+    for batch, labels in zip(test.images.split(_BATCH), test.labels.split(_BATCH), strict=True):
+        with context:
+            predicted = run.model.predict(views.normalize(batch)).argmax(1)
+        counts += torch.bincount(labels * classes + predicted, minlength=classes * classes)
+    run.model.train()
+    return counts.view(classes, classes).cpu()
+
+
+def linear_probe(
+    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], *, penalty: float = 1e-3
+) -> float:
+    r"""Test accuracy (0 to 1) of a linear classifier on frozen features (Alain & Bengio, 2017).
+
+    Features are standardised by the training images' mean and deviation; then W and b minimise
+
+    .. math:: \frac{1}{N} \sum_i \mathrm{CE}(W x_i + b, y_i) + \frac{\lambda}{2} \|W\|^2
+
+    by L-BFGS from zero: convex, so that the result depends on the features alone.
+
+    Args:
+        train: features (N, D) and labels (N,)
+        test: the same for the images that are scored
+        penalty: lambda
+    """
+    x, labels = train
+    mean, std = x.mean(0), x.std(0).clamp_min(1e-6)
+    x, test_x = (x - mean) / std, (test[0] - mean) / std
+    classes = int(labels.max()) + 1
+    weight = torch.zeros(classes, x.shape[1], device=x.device, requires_grad=True)
+    bias = torch.zeros(classes, device=x.device, requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        value = F.cross_entropy(x @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
+        value.backward()
+        return value
+
+    solver.step(loss)
+    with torch.no_grad():
+        hits = (test_x @ weight.T + bias).argmax(1) == test[1]
+    return hits.float().mean().item()
+
+
+def probe_blocks(run: Run, images: ImageData) -> list[float]:
+    """Test accuracy of a linear probe on each of r_1 ... r_H."""
+    train, test = (block_features(run, images, split) for split in (images.train, images.test))
+    return [
+        linear_probe((a, images.train.labels), (b, images.test.labels))
+        for a, b in zip(train, test, strict=True)
+    ]
+
+
+def principal_components(features: Tensor) -> Tensor:
+    """Features (N, D) on their two directions of largest variance: (N, 2)."""
+    centred = features - features.mean(0)
+    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
+    flat = u[:, :2] * s[:2]
+    return F.pad(flat, (0, 2 - flat.shape[1]))
+
+
+def _views(run: Run, images: ImageData) -> Views:
+    return Views(images.mean, images.std, seed=run.experiment.seed, device=torch.device(run.device))

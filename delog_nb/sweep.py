@@ -1,0 +1,176 @@
+"""Many runs on any executor: what is missing is run, what fails stops nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import delog_nb
+from delog_nb import jobs
+from delog_nb.config import Experiment, ExperimentError
+from delog_nb.files import write_atomically
+from delog_nb.jobs import Job, Outcome
+
+_TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
+
+
+@dataclass
+class Progress:
+    """Where a sweep stands; runs whose record was there count as done."""
+
+    total: int
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    running: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def _count(self, *states: str) -> int:
+        return sum(outcome.state in states for outcome in self.outcomes.values())
+
+    @property
+    def done(self) -> int:
+        return self._count("done", "kept")
+
+    @property
+    def failed(self) -> int:
+        return self._count("failed")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As long as the finished runs took; None before the first one is."""
+        made = self._count("done")
+        left = self.total - len(self.outcomes)
+        return (time.perf_counter() - self.started) / made * left if made else None
+
+    def __str__(self) -> str:
+        left = self.seconds_left
+        ahead = f", about {duration(left)} left" if left else ""
+        return (
+            f"{self.done} of {self.total} done, {self.running} running, {self.failed} failed{ahead}"
+        )
+
+
+def sweep(
+    experiments: Sequence[Experiment],
+    out: Path,
+    executor: Executor,
+    *,
+    notebook: Path | None = None,
+    retry_failed: bool = False,
+    slots: int = 1,
+    on_change: Callable[[Progress, Outcome | None], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Progress:
+    """Run every experiment whose record is not below ``out`` yet.
+
+    A run that another sweep is making in the same folder is waited for, and made here if that
+    sweep dies. Runs that failed before are not tried again, unless ``retry_failed`` says so: then
+    they are the only ones.
+
+    Args:
+        experiments: the runs
+        out: their folder; workers on other machines must see it under the same path
+        executor: any `concurrent.futures.Executor`: `delog_nb.workers.Workers`, a process pool,
+            ``dask.distributed.Client().get_executor()``, ``mpi4py.futures.MPIPoolExecutor()``
+        notebook: executed for each run by papermill; None trains in the worker itself, which
+            saves the start of a kernel
+        retry_failed: run those that failed before, and just those
+        slots: how many runs the executor makes at a time, for ``running``
+        on_change: called on this thread as runs start and end; the outcome is of a run that ended
+        should_stop: asked every second; True cancels the runs that have not begun and returns
+
+    Raises:
+        ExperimentError: ``out`` cannot be written.
+    """
+    check_folder(out)
+    progress = Progress(len(experiments))
+    todo: dict[str, Experiment] = {}
+    for experiment in experiments:
+        folder = out / experiment.run_id
+        error = jobs.failure(folder)
+        if jobs.is_finished(folder, notebook is not None):
+            progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "kept")
+        elif error is not None and not retry_failed:
+            progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "failed", error=error)
+        elif error is not None or not retry_failed:
+            todo[experiment.run_id] = experiment
+        else:
+            progress.total -= 1
+
+    pending: dict[Future[Outcome], str] = {}
+
+    def changed(outcome: Outcome | None = None) -> None:
+        progress.running = min(slots, len(pending))
+        if on_change:
+            on_change(progress, outcome)
+
+    def submit(wait_for_others: float) -> dict[Future[Outcome], str]:
+        return {
+            executor.submit(
+                jobs.run, Job(experiment, out.resolve(), notebook, wait_for_others)
+            ): run_id
+            for run_id, experiment in todo.items()
+        }
+
+    wait_for_others = 0.0
+    while todo:
+        pending = submit(wait_for_others)
+        changed()
+        while pending:
+            ended, _ = wait(pending, _TICK_SECONDS, FIRST_COMPLETED)
+            if should_stop and should_stop():
+                for future in pending:
+                    future.cancel()
+                return progress
+            for future in ended:
+                outcome = _outcome(future, pending.pop(future))
+                if outcome.state != "busy":
+                    progress.outcomes[outcome.run_id] = outcome
+                    del todo[outcome.run_id]
+                changed(outcome)
+        wait_for_others = -1.0  # only runs of other sweeps are left
+    return progress
+
+
+def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - an executor raises what it likes for a lost worker
+        text = " ".join(str(error).split())
+        return Outcome(run_id, "failed", error=f"its worker was lost ({text or repr(error)})")
+
+
+def check_folder(out: Path) -> None:
+    """Make ``out`` and write a byte to it. Raises `ExperimentError` where that cannot be done."""
+    try:
+        with write_atomically(out / ".writable") as file:
+            file.write(b"1")
+        (out / ".writable").unlink(missing_ok=True)
+    except OSError as error:
+        raise ExperimentError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def experiment_notebook() -> Path:
+    """The notebook that runs one experiment, beside the package's source.
+
+    Raises:
+        ExperimentError: the package was installed without it.
+    """
+    path = Path(delog_nb.__file__).resolve().parents[1] / "notebooks" / "experiment.ipynb"
+    if not path.exists():
+        raise ExperimentError(f"{path} is not there: name a notebook, or run without one")
+    return path
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(8), duration(90), duration(8000), duration(200_000)
+    ('8 s', '1.5 min', '2.2 h', '2.3 days')
+    """
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

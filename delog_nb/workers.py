@@ -1,0 +1,85 @@
+"""Processes of this machine as an executor that outlives the death of any of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from multiprocessing.connection import Connection
+from typing import Any
+
+_TRIES = 3  # a call is tried again where its process was killed, so many times in all
+
+
+class WorkerDied(RuntimeError):
+    """The process that ran a call was killed, each time that it was tried."""
+
+
+class Workers(Executor):
+    """``count`` processes, each kept from call to call.
+
+    Unlike a `concurrent.futures.ProcessPoolExecutor`, a killed process takes no other call with
+    it: its own is tried again in a fresh process. The processes end at once when this one ends,
+    however that happens.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
+        self._own = threading.local()
+        self._stopping = threading.Event()
+        self._context = multiprocessing.get_context("spawn")
+        # only this process holds the writing end: its death closes the pipe
+        self._lifeline, self._held = self._context.Pipe(duplex=False)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call ``fn(*args, **kwargs)`` in one of the processes."""
+        return self._threads.submit(self._call, fn, args, kwargs)
+
+    def _call(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        for _ in range(_TRIES):
+            if self._stopping.is_set():
+                break
+            process = getattr(self._own, "process", None)
+            if process is None:
+                process = self._own.process = ProcessPoolExecutor(
+                    1, self._context, initializer=_begin, initargs=(self._lifeline,)
+                )
+            try:
+                return process.submit(fn, *args, **kwargs).result()
+            except BrokenExecutor:
+                process.shutdown()
+                self._own.process = None
+        if self._stopping.is_set():
+            raise WorkerDied("it was stopped")
+        raise WorkerDied(f"the process that ran it was killed {_TRIES} times (out of memory?)")
+
+    def stop(self) -> None:
+        """End all processes at once; what they run raises `WorkerDied`."""
+        self._stopping.set()
+        self._held.close()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for the calls that run, then end the processes."""
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        self._held.close()
+
+
+def _begin(lifeline: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    threading.Thread(target=_end_with_driver, args=(lifeline,), daemon=True).start()
+
+
+def _end_with_driver(lifeline: Connection) -> None:
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)  # nothing to tidy: files are written whole, claims end with the process

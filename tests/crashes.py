@@ -1,0 +1,79 @@
+"""Processes to kill: what test_crashes.py runs, forked from a server that has torch loaded."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+from delog_nb import files, records
+from delog_nb.config import Experiment
+
+FORKED = multiprocessing.get_context("forkserver")
+# all that a run imports on its way, so that a process begins to train at once
+FORKED.set_forkserver_preload(
+    [
+        "delog_nb.records",
+        "delog_nb.methods.delog_scl",
+        "sklearn.datasets",
+        "torch._dynamo",
+    ]
+)
+
+
+def experiment() -> Experiment:
+    return Experiment(
+        preset="quick",
+        limit=60,
+        width=0.125,
+        head_hidden=8,
+        head_dim=8,
+        epochs=6,
+        batch_size=16,
+        precision="float32",
+    )
+
+
+def make_run(out: Path, beats: Any = None, doom: str = "") -> None:
+    """Make the run below ``out``, sending a beat for each step; die at ``doom`` if it is given."""
+    _arm(doom)
+    on_event = beats.send_bytes if beats is not None else None
+    records.train_once(
+        experiment(),
+        out,
+        (lambda event: on_event(type(event).__name__.encode())) if on_event else None,
+        keep_checkpoint=True,
+    )
+
+
+def _arm(doom: str) -> None:
+    """Kill this process at a random one of the calls ``doom`` names, before or after it."""
+    if not doom:
+        return
+    when, name, number = doom.split()
+    plain, count = getattr(os, name), 0
+
+    def fatal(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == int(number) and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = plain(*arguments)
+        if count == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(files.os, name, fatal)
+
+
+def dooms(seed: int, count: int) -> list[str]:
+    """Random moments of writing: before and after the bytes are on the disk, and the renaming."""
+    draw = random.Random(seed)
+    return [
+        f"{draw.choice(['before', 'after'])} {draw.choice(['fsync', 'replace'])} "
+        f"{draw.randint(1, 4)}"
+        for _ in range(count)
+    ]

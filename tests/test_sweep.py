@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import same_history, tiny
+
+from delog_nb import ExperimentError, jobs, records
+from delog_nb.claims import claim
+from delog_nb.cli import main
+from delog_nb.config import Experiment
+from delog_nb.jobs import Job, Outcome
+from delog_nb.sweep import Progress, sweep
+from delog_nb.workers import WorkerDied, Workers
+
+SMALL = {"limit": 60, "epochs": 1, "width": 0.125, "batch_size": 32}
+
+
+def runs(count: int, **changes: Any) -> list[Experiment]:
+    return [
+        tiny(method=method, seed=seed, **(SMALL | changes))
+        for seed in range(count // 2)
+        for method in ("bp", "delog-scl")
+    ]
+
+
+def kept(out: Path) -> dict[str, records.Record]:
+    found = [r for r in records.find(out) if isinstance(r, records.Record)]
+    return {r.experiment.run_id: r for r in found}
+
+
+def in_threads() -> Executor:
+    return ThreadPoolExecutor(1)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, records.Record]:
+    """The 24 runs in this process, one after another."""
+    out = tmp_path_factory.mktemp("alone")
+    for experiment in runs(24):
+        records.train_once(experiment, out)
+    return kept(out)
+
+
+def check_same(out: Path, alone: dict[str, records.Record]) -> None:
+    found = kept(out)
+    assert found.keys() == alone.keys()
+    assert all(same_history(found[k].history, alone[k].history) for k in alone)
+
+
+def test_a_process_pool_makes_the_same_records_and_survives_a_kill(
+    tmp_path: Path, alone: dict[str, records.Record]
+) -> None:
+    struck = threading.Event()
+    with Workers(2) as executor:
+
+        def kill_one(progress: Progress, outcome: Outcome | None) -> None:
+            if progress.done == 3 and not struck.is_set():
+                struck.set()
+                os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
+
+        progress = sweep(runs(24), tmp_path, executor, slots=2, on_change=kill_one)
+    assert struck.is_set()
+    assert (progress.done, progress.failed, progress.running) == (24, 0, 0)
+    check_same(tmp_path, alone)
+
+
+def test_a_real_dask_cluster_loses_a_worker_and_no_record(
+    tmp_path: Path, alone: dict[str, records.Record], cache: Path
+) -> None:
+    """A scheduler and two workers as processes on loopback; one is killed in the middle."""
+    pytest.importorskip("distributed")
+    from distributed import Client
+
+    spot, out = tmp_path / "scheduler.json", tmp_path / "runs"
+    dask = [sys.executable, "-m", "distributed.cli"]
+    scheduler = [f"{dask[2]}.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    worker = [f"{dask[2]}.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    worker += ["--local-directory", str(tmp_path), "--scheduler-file", str(spot)]
+    commands = [
+        [*dask[:2], *scheduler, "--no-dashboard", "--scheduler-file", str(spot)],
+        [*dask[:2], *worker],
+        [*dask[:2], *worker],
+    ]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(c, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for c in commands
+    ]
+    struck = threading.Event()
+
+    def kill_one(progress: Progress, outcome: Outcome | None) -> None:
+        if progress.done >= 3 and not struck.is_set():
+            struck.set()
+            started[1].kill()
+
+    try:
+        with Client(scheduler_file=str(spot), timeout="60s", set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            executor = client.get_executor()
+            progress = sweep(runs(24), out, executor, slots=2, on_change=kill_one)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert struck.is_set()
+    assert (progress.done, progress.failed) == (24, 0)
+    check_same(out, alone)
+
+
+def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> None:
+    good = runs(2)
+    bad = tiny(dataset="folder", data_dir=tmp_path / "images", **SMALL)
+    with in_threads() as executor:
+        progress = sweep([bad, *good], tmp_path / "out", executor)
+        assert (progress.done, progress.failed) == (2, 1)
+        outcome = progress.outcomes[bad.run_id]
+        assert "images does not exist" in outcome.error
+        error = json.loads((tmp_path / "out" / bad.run_id / jobs.ERROR).read_text())
+        assert error["error"] == outcome.error
+        assert "Traceback" in error["traceback"]
+
+        from conftest import make_folder
+
+        make_folder(tmp_path / "images", count=40)
+        again = sweep([bad, *good], tmp_path / "out", executor)  # it is not tried again by itself
+        assert (again.done, again.failed) == (2, 1)
+        retried = sweep([bad, *good], tmp_path / "out", executor, retry_failed=True)
+    assert (retried.total, retried.done, retried.failed) == (3, 3, 0)
+    assert not (tmp_path / "out" / bad.run_id / jobs.ERROR).exists()
+
+
+def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
+    todo = runs(4)
+    records.train_once(todo[0], tmp_path)
+    with in_threads() as executor:
+        states = [o.state for o in sweep(todo, tmp_path, executor).outcomes.values()]
+        assert states == ["kept", "done", "done", "done"]
+        states = [o.state for o in sweep(todo, tmp_path, executor).outcomes.values()]
+        assert states == ["kept"] * 4
+
+
+def test_a_run_of_another_sweep_is_waited_for_and_taken_over(tmp_path: Path) -> None:
+    (experiment,) = runs(2)[:1]
+    seen: list[str] = []
+    other = claim(tmp_path, f"{experiment.run_id}.job", 0.0)
+    other.__enter__()
+
+    def on_change(progress: Progress, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            seen.append(outcome.state)
+        if seen == ["busy"]:
+            other.__exit__(None, None, None)  # the other sweep dies without a record
+
+    with in_threads() as executor:
+        progress = sweep([experiment], tmp_path, executor, on_change=on_change)
+    assert seen == ["busy", "done"]
+    assert progress.done == 1
+
+
+def test_two_sweeps_on_one_folder_make_each_run_once(tmp_path: Path) -> None:
+    todo, made = runs(6), []
+
+    def one(order: list[Experiment]) -> None:
+        with in_threads() as executor:
+            outcomes = sweep(order, tmp_path, executor).outcomes.values()
+        made.extend(o.run_id for o in outcomes if o.state == "done")
+
+    threads = [threading.Thread(target=one, args=(order,)) for order in (todo, todo[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == sorted(e.run_id for e in todo)
+    logs = [(tmp_path / e.run_id / jobs.LOG).read_text() for e in todo]
+    assert all(text.count("from epoch 0") == 1 for text in logs)
+
+
+def test_a_call_that_kills_its_process_is_given_up() -> None:
+    with Workers(1) as executor:
+        with pytest.raises(WorkerDied, match="killed 3 times"):
+            executor.submit(os._exit, 1).result()
+        assert executor.submit(abs, -3).result() == 3
+
+
+def test_a_lost_worker_is_a_failed_run_on_any_executor(tmp_path: Path) -> None:
+    class Losing(Executor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(WorkerDied("out of memory"))
+            return future
+
+    outcomes = sweep(runs(2), tmp_path, Losing()).outcomes.values()
+    assert {o.error for o in outcomes} == {"its worker was lost (out of memory)"}
+
+
+def test_an_unreadable_record_is_a_failure_and_stays(tmp_path: Path) -> None:
+    experiment = runs(2)[0]
+    folder = tmp_path / experiment.run_id
+    folder.mkdir()
+    (folder / records.RECORD).write_text("{")
+    outcome = jobs.run(Job(experiment, tmp_path))
+    assert outcome.state == "failed"
+    assert "is not a readable record" in outcome.error
+    assert (folder / records.RECORD).read_text() == "{"
+
+
+def test_the_driver_killed_leaves_workers_dead_and_a_second_call_finishes(tmp_path: Path) -> None:
+    """The command line itself: SIGKILL in the middle, then the same command again."""
+    (tmp_path / "grid.yaml").write_text(
+        "fixed: {preset: quick, limit: 60, width: 0.125, epochs: 30, precision: float32}\n"
+        "cross: {method: [bp, al], seed: [0]}\n"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "delog_nb", "sweep", str(tmp_path / "grid.yaml")]
+    command += ["--out", str(out), "--no-notebook", "--workers", "1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as driver:
+        while not list(out.glob("*/checkpoint.pt")):
+            with pytest.raises(subprocess.TimeoutExpired):  # it is still there
+                driver.wait(0.05)
+        driver.kill()
+    (folder,) = (path.parent for path in out.glob("*/checkpoint.pt"))
+    with claim(out, folder.name, 60.0):  # the orphan ends, and its claim with it
+        pass
+    assert not (folder / records.RECORD).exists()
+    assert main(command[3:]) == 0
+    assert len(kept(out)) == 2
+    assert all(len(r.history) == 30 for r in kept(out).values())
+
+
+def test_dry_run_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "grid.yaml").write_text(
+        "fixed: {preset: quick}\ncross: {method: [bp, delog-scl], seed: [0, 1]}\n"
+    )
+    words = ["sweep", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert main([*words, "--workers", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[-1].startswith("4 runs, 0 of them done; the others take about ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_notebook_for_each_run(tmp_path: Path) -> None:
+    """One good, one that fails inside its notebook: both notebooks stay, neither is large."""
+    good = tiny(method="al", **SMALL)
+    bad = tiny(dataset="folder", data_dir=tmp_path / "none", **SMALL)
+    from delog_nb.sweep import experiment_notebook
+
+    with in_threads() as executor:
+        progress = sweep([good, bad], tmp_path, executor, notebook=experiment_notebook())
+    assert (progress.done, progress.failed) == (1, 1)
+    assert "none does not exist" in progress.outcomes[bad.run_id].error
+    folder = tmp_path / good.run_id
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.csv",
+        "log.txt",
+        "record.json",
+        "run.ipynb",
+    ]
+    assert same_history(
+        records.load(folder).history,
+        records.train_once(good, tmp_path / "again").history,  # type: ignore[union-attr]
+    )
+    for experiment in (good, bad):
+        text = (tmp_path / experiment.run_id / jobs.NOTEBOOK).read_text()
+        content = json.loads(text)
+        assert len(text) < 300_000
+        assert "widgets" not in content["metadata"]
+    assert "epoch 1, test" in (folder / jobs.LOG).read_text()
+    assert (tmp_path / bad.run_id / jobs.ERROR).exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExperimentError, match=r"cannot write .*file"):
+        sweep(runs(2), tmp_path / "file", in_threads())
