@@ -237,3 +237,11 @@ def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
     lab.Lab(**SMALL).run_once(lambda _: None)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_every_public_name_is_there_once_and_hidden_by_no_module() -> None:
+    names = [name for group in lab._NAMES.values() for name in group]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(lab._NAMES)
+    for name in names:
+        assert getattr(lab, name).__module__.startswith("delog_nb.lab.")

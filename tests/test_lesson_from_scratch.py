@@ -14,7 +14,7 @@ from delog_nb.lab import feeding
 from delog_nb.lab.checks import check
 from delog_nb.lab.paths import paths_figure, paths_table, sub
 from delog_nb.lab.scratch import (
-    agreement_table,
+    accuracies_table,
     gaps_figure,
     gaps_table,
     reach_figure,
@@ -128,7 +128,7 @@ def test_figures_and_tables_hold_the_same_numbers() -> None:
     assert list(gaps_table(gaps).iloc[1]) == ["0 (equal)"] * 2
     assert [list(bar.y) for bar in shares_figure([5, 7], [9, 0]).data] == [[5, 7], [9, None]]
     assert list(shares_table([5, 7], [9, 0]).iloc[-1]) == ["all", "12", "9"]
-    assert agreement_table({"a": [0.5, 1.0]})["a (%)"].to_dict() == {1: "50.00", 2: "100.00"}
+    assert accuracies_table({"a": [0.5, 1.0]})["a (%)"].to_dict() == {1: "50.00", 2: "100.00"}
 
 
 def frugal(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:

@@ -48,7 +48,7 @@ _NAMES = {
     "paths": ("paths_figure", "paths_table"),
     "scratch": (
         "agreement_figure",
-        "agreement_table",
+        "accuracies_table",
         "gaps_figure",
         "gaps_table",
         "reach_figure",

@@ -186,7 +186,7 @@ def agreement_figure(curves: Mapping[str, Sequence[float]]) -> go.Figure:
     return figure.update_xaxes(dtick=1)
 
 
-def agreement_table(curves: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+def accuracies_table(curves: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     """The numbers of `agreement_figure`: a row per epoch, in %."""
     table = pd.DataFrame(
         {
