@@ -37,5 +37,9 @@ compare: $(READY)  ## train one network four ways on the digits, with three seed
 lessons: $(READY)  ## run the lessons at normal size and store their outputs
 	$(BIN)/delog-nb lessons notebooks
 
+bench: $(READY)  ## time everything beside its peers, 15 minutes at most
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
 browser-test: $(READY)  ## run the tests that need chromium
 	OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick $(BIN)/python -m pytest -m browser tests
