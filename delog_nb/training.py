@@ -212,13 +212,21 @@ def learning_rate_factor(experiment: Experiment, epoch: int) -> float:
 
 
 @torch.no_grad()
-def accuracy(method: Method, split: Split, views: Views, context: torch.autocast) -> Tensor:
-    """Share of images whose class is predicted, as a scalar on the device."""
+def accuracy(
+    method: Method,
+    split: Split,
+    views: Views,
+    context: torch.autocast,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> Tensor | None:
+    """Share of images whose class is predicted, as a scalar on the device; None if stopped."""
     method.eval()
     hits = torch.zeros((), device=split.labels.device)
     for images, labels in zip(
         split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
     ):
+        if asked_to_stop():
+            return None
         with context:
             logits = method.predict(views.normalize(images))
         hits += (logits.argmax(1) == labels).sum()
@@ -240,7 +248,7 @@ def train(
     Args:
         experiment: what to train
         on_event: called with `Started`, `Stepped`, `EpochEnded` and `Ended`, on this thread
-        should_stop: asked before every step; True ends the run, which keeps its finished epochs
+        should_stop: asked before every step and batch of evaluation; True ends the run, which keeps its finished epochs
         data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
         checkpoint: file that is written after every epoch and, if it is there, resumed from: a run
             that was stopped or killed ends with the history and weights of one that was not
@@ -371,30 +379,33 @@ class _EpochLoop:
         peaks = team.gather(run.peak_train_mb)
         row: Row | None = None
         if team.reports:
-            scores, eval_seconds = self._evaluate()
-            row = {
+            evaluated = self._evaluate()
+            row = evaluated and {
                 "epoch": epoch + 1,
                 **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
-                **scores,
+                **evaluated,
                 "seconds": seconds,
-                "eval_seconds": eval_seconds,
                 "images_per_s": count / seconds,
                 "lr": experiment.lr * factor,
             }
         row, run.peak_train_mb = team.share((row, max((p for p in peaks if p), default=None)))
         return row
 
-    def _evaluate(self) -> tuple[Row, float]:
-        """Accuracies on validation and test images, and the seconds that took."""
+    def _evaluate(self) -> Row | None:
+        """Accuracies on validation and test images, the seconds that took; None if stopped."""
         begin = time.perf_counter()
-        val, test = torch.stack(
-            [
-                accuracy(self.run_.model, split, self.views, self.context)
-                for split in (self.images.val, self.images.test)
-            ]
-        ).tolist()
-        seconds = time.perf_counter() - begin
-        return {"val_acc": val if len(self.images.val) else None, "test_acc": test}, seconds
+        shares = []
+        for split in (self.images.val, self.images.test):
+            share = accuracy(self.run_.model, split, self.views, self.context, self.asked_to_stop)
+            if share is None:
+                return None
+            shares.append(share)
+        val, test = torch.stack(shares).tolist()
+        return {
+            "val_acc": val if len(self.images.val) else None,
+            "test_acc": test,
+            "eval_seconds": time.perf_counter() - begin,
+        }
 
     def _measure(self, stack: ExitStack, step: int) -> LiveBytes | None:
         """Count memory in one early step, once Adam's state is there."""

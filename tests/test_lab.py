@@ -62,12 +62,36 @@ def test_stop_ends_the_run_and_keeps_its_epochs() -> None:
     bench.live.on_event = stop_after_two_epochs  # type: ignore[method-assign]
     bench.start.click()
     finished(bench)
-    assert bench.status.value == "Stopped after 2 whole epochs."
+    assert bench.status.value == "Stopped after 2 whole epochs; Start goes on from there."
     assert len(bench.records[0].history) == 2
     assert (bench.start.disabled, bench.stop.disabled) == (False, True)
     figure, table = bench.results.outputs
     assert "application/vnd.plotly.v1+json" in figure["data"]
     assert "Delog-SCL" in table["data"]["text/plain"]
+
+
+def test_a_stopped_run_goes_on_to_where_an_uninterrupted_one_ends() -> None:
+    experiment = Experiment(**SMALL, epochs=3, seed=9)
+    bench = Workbench(SMALL | {"epochs": 3, "seed": 9}, records=[])
+    seen = bench.live.on_event
+    refused: list[str] = []
+
+    def stop_after_one_epoch(event: Any) -> None:
+        seen(event)
+        if getattr(event, "row", {}).get("epoch") == 1 and not refused:
+            bench.begin()  # a second Start while one runs
+            refused.append(bench.status.value)
+            bench.stop.click()
+
+    bench.live.on_event = stop_after_one_epoch  # type: ignore[method-assign]
+    bench.begin()
+    finished(bench)
+    assert refused == ["A run is going on: stop it, or wait until it ends."]
+    bench.begin()
+    finished(bench)
+    first, whole = bench.records
+    assert (len(first.history), bench.status.value) == (1, "Finished.")
+    assert same_history(whole.history, train(experiment).history)
 
 
 def test_finished_runs_are_overlaid_and_named_by_what_differs() -> None:

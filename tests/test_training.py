@@ -66,7 +66,7 @@ def test_stopping_is_asked_at_every_step_and_keeps_finished_epochs() -> None:
     def stop() -> bool:
         nonlocal asked
         asked += 1
-        return asked > 8  # in the second epoch of six steps each
+        return asked > 10  # six steps and two batches of evaluation an epoch
 
     seen: list[Any] = []
     run = train(tiny(), seen.append, stop)

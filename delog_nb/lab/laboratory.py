@@ -14,10 +14,11 @@ from delog_nb import training
 from delog_nb.cli.flags import flags_of
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import DataError
+from delog_nb.data.cache import cache_dir
 from delog_nb.lab.live import LiveRun
 from delog_nb.lab.overlay import names_of, overlay, overlay_table
 from delog_nb.lab.running import line_of
-from delog_nb.lab.session import figure_and_table, headless, show
+from delog_nb.lab.session import figure_and_table, headless, show, sized
 from delog_nb.measure.estimate import estimate
 from delog_nb.records import Record, record_of
 from delog_nb.training import EpochEnded, Event
@@ -51,6 +52,7 @@ class Lab:
 
     def _ipython_display_(self) -> None:
         if headless():
+            self.choices = sized(self.choices)
             self.run_once(print)
             show(overlay(self.records), overlay_table(self.records))
         else:
@@ -153,7 +155,10 @@ class Workbench:
 
     def begin(self) -> None:
         """Train what the form says, on another thread."""
-        if self.form.experiment is None or self.running:
+        if self.running:
+            self.status.value = "A run is going on: stop it, or wait until it ends."
+            return
+        if self.form.experiment is None:
             return
         self._stop.clear()
         self.start.disabled, self.stop.disabled = True, False
@@ -164,14 +169,20 @@ class Workbench:
     def _train(self, experiment: Experiment) -> None:
         try:
             self.status.value = "Loading images …"
-            run = training.train(experiment, self.live.on_event, self._stop.is_set)
+            checkpoint = cache_dir() / "lab" / f"{experiment.run_id}.pt"
+            run = training.train(
+                experiment, self.live.on_event, self._stop.is_set, checkpoint=checkpoint
+            )
             if run.history:
                 self._finished(record_of(run))
-            epochs = len(run.history)
-            self.status.value = (
-                f"Stopped after {epochs} whole epochs." if run.stopped else "Finished."
-            )
-        except (ExperimentError, DataError) as error:
+            if run.stopped:
+                self.status.value = (
+                    f"Stopped after {len(run.history)} whole epochs; Start goes on from there."
+                )
+            else:
+                checkpoint.unlink(missing_ok=True)
+                self.status.value = "Finished."
+        except (ExperimentError, DataError, OSError) as error:
             self.status.value = f'<b style="color:#c62828">{html.escape(str(error))}</b>'
         except Exception as error:
             # Jupyter would put it into a log that nobody sees

@@ -33,15 +33,19 @@ def headless() -> bool:
 
 
 def experiment(**choices: Any) -> Experiment:
-    """An `Experiment` of a lesson.
+    """An `Experiment` of a lesson, of preset ``lesson`` or what `sized` says."""
+    return Experiment(**({"preset": "lesson"} | sized(choices)))
 
-    Its preset is ``lesson``, or the one that the environment variable DELOG_NB_PRESET names; in
-    that case ``epochs``, ``limit`` and ``width`` are the preset's too.
+
+def sized(choices: dict[str, Any]) -> dict[str, Any]:
+    """``choices``, or where the environment variable DELOG_NB_PRESET names a preset, that preset's.
+
+    Then ``epochs``, ``limit`` and ``width`` are the preset's too.
     """
     preset = os.environ.get(PRESET_VARIABLE)
-    if preset:
-        choices = {name: value for name, value in choices.items() if name not in _SIZES}
-    return Experiment(**({"preset": preset or "lesson"} | choices))
+    if not preset:
+        return choices
+    return {n: v for n, v in choices.items() if n not in _SIZES} | {"preset": preset}
 
 
 def show(figure: go.Figure, table: pd.DataFrame) -> None:
