@@ -248,7 +248,8 @@ def train(
     Args:
         experiment: what to train
         on_event: called with `Started`, `Stepped`, `EpochEnded` and `Ended`, on this thread
-        should_stop: asked before every step and batch of evaluation; True ends the run, which keeps its finished epochs
+        should_stop: asked before every step and batch of evaluation; True ends the run, which
+            keeps its finished epochs
         data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
         checkpoint: file that is written after every epoch and, if it is there, resumed from: a run
             that was stopped or killed ends with the history and weights of one that was not
