@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
         "PLOTLY_RENDERER": "",
     }
     del environment["PLOTLY_RENDERER"]
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
     command += ["--port=0", "--IdentityProvider.token=", "--ServerApp.password="]
     command += [f"--ServerApp.root_dir={notebooks}", "--allow-root"]
     log = home / "server.log"
@@ -49,8 +50,6 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
                     break
             else:
                 raise RuntimeError(f"JupyterLab did not start: see {log}")
-            import threading
-
             threading.Thread(target=lambda: output.write(server.stderr.read())).start()
             yield found[0]
         finally:
