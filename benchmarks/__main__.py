@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.common import Report, facts, save
 from delog_nb.files import write_atomically
 
-NAMES = ("loss", "views", "step", "memory", "epoch")
+NAMES = ("loss", "views", "step", "memory", "epoch", "estimate")
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures: python -m benchmarks --write -->", "<!-- end of figures -->"
 

@@ -1,0 +1,49 @@
+"""What a run will take, as said before it: `python -m benchmarks.estimate`."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.common import Report, command
+from delog_nb import Experiment, train
+from delog_nb.measure.estimate import estimate
+from delog_nb.registry import METHODS
+
+NETS = ("convnet", "resnet")
+
+
+def measure() -> Report:
+    """Every method on two nets at lesson size, on the digits."""
+    report = Report(
+        "estimate",
+        "What a run will take, said before it",
+        "`delog_nb.measure.estimate` times a few steps and counts memory; then the run is made, at "
+        "lesson size on the digits.",
+    )
+    for net in NETS:
+        for method in METHODS:
+            experiment = Experiment(net=net, method=method, width=0.5 if net == "convnet" else 0.25)
+            said = estimate(experiment)
+            begin = time.perf_counter()
+            made = train(experiment)
+            seconds = time.perf_counter() - begin
+            report.rows.append(
+                {
+                    "net": net,
+                    "method": method,
+                    "said (s)": said.seconds,
+                    "taken (s)": seconds,
+                    "said / taken, time": (said.seconds or 0) / seconds,
+                    "said (MB)": said.megabytes,
+                    "taken (MB)": made.peak_train_mb,
+                    "said / taken, memory": said.megabytes / (made.peak_train_mb or 1),
+                }
+            )
+    for what in ("time", "memory"):
+        ratios = [row[f"said / taken, {what}"] for row in report.rows]
+        report.at_most(f"{what} within 30 %", [max(ratio, 1 / ratio) - 1 for ratio in ratios], 0.3)
+    return report
+
+
+if __name__ == "__main__":
+    command(measure)
