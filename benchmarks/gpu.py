@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import plain
@@ -140,7 +139,7 @@ def kernel_seconds(call: Callable[[], object], times: int) -> float:
     microseconds = sum(
         event.time_range.elapsed_us()
         for event in trace.events() or ()
-        if event.device_type == DeviceType.CUDA and not getattr(event, "is_user_annotation", False)
+        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
     )
     return float(microseconds) / 1e6 / times
 
