@@ -9,10 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.common import Report, facts, save
 from delog_nb.files import write_atomically
 
-NAMES = ("loss", "views", "step", "memory", "epoch", "estimate")
+NAMES: tuple[str, ...] = ("loss", "views", "step", "memory", "epoch", "estimate")
+if torch.cuda.is_available():
+    NAMES += ("gpu",)
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures: python -m benchmarks --write -->", "<!-- end of figures -->"
 
@@ -23,7 +27,7 @@ def figures(reports: list[Report]) -> str:
     where: dict[str, Any] = found["machine"]
     lines = [
         f"Taken on {where['processor']}, {where['cores']} cores, {where['threads']} threads, "
-        f"{where['memory_gb']} GB, {where['system']}.",
+        f"{where['memory_gb']} GB, {where['system']}, {where['gpu'] or 'no GPU'}.",
         ", ".join(f"{name} {version}" for name, version in found["versions"].items()) + ".",
     ]
     return "\n\n".join([*lines, *(f"## {r.title}\n\n{r.text()}" for r in reports)])

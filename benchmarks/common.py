@@ -148,11 +148,14 @@ def save(path: Path, reports: Sequence[Report]) -> None:
         file.write(json.dumps(content, indent=1).encode())
 
 
-def command(measure: Callable[[], Report]) -> None:
-    """The command line of one benchmark."""
+def command(measure: Callable[[], Report], missing: str = "") -> None:
+    """The command line of one benchmark; where it cannot run, ``missing`` says so in one line."""
     parser = argparse.ArgumentParser(description=(sys.modules[measure.__module__].__doc__ or ""))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
+    if missing:
+        print(missing)
+        return
     report = measure()
     print(f"# {report.title}\n\n{report.text()}\n\n{torch.get_num_threads()} threads")
     if options.json is not None:

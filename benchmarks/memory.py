@@ -14,11 +14,13 @@ from delog_nb import methods
 from delog_nb.components import Method
 from delog_nb.config import Experiment
 from delog_nb.measure import LiveBytes
-from delog_nb.registry import METHODS
-from delog_nb.training import autocast, make_optimizers, train_step
+from delog_nb.registry import METHODS, NETS
+from delog_nb.team import Batch, Team
+from delog_nb.training import autocast, make_optimizers, train_components
 
 DEPTHS = (4, 8, 16, 32, 64)
-IMAGES = 32
+# net, width, images in a batch: two views each
+STACKS = (("convnet", 0.5, 32), ("resnet", 0.25, 8))
 LESSON = (
     "import resource, sys\n"
     "from delog_nb.cli import main\n"
@@ -27,10 +29,16 @@ LESSON = (
 )
 
 
-def experiment_of(method: str, depth: int) -> Experiment:
-    """ConvNet at half its width with pooled heads: parameters stay small beside activations."""
+def experiment_of(method: str, net: str, width: float, depth: int) -> Experiment:
+    """Narrow, with pooled heads: parameters stay small beside activations."""
     return Experiment(
-        preset="lesson", dataset="cifar10", method=method, depth=depth, precision="float32"
+        preset="lesson",
+        dataset="cifar10",
+        method=method,
+        net=net,
+        width=width,
+        depth=depth,
+        precision="float32",
     )
 
 
@@ -45,37 +53,39 @@ def peak(step: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:
     return live.peak / 1e6, losses
 
 
-def peaks(depth: int) -> dict[str, float]:
-    """MB of each way to take a step at ``depth``."""
+def peaks(net: str, width: float, images: int, depth: int) -> dict[str, float]:
+    """MB of each way to take a step at ``depth``; a step begins by making its batch."""
     generator = torch.Generator().manual_seed(0)
-    r = torch.randn(2 * IMAGES, 3, 32, 32, generator=generator)
-    t = torch.randint(0, 10, (IMAGES,), generator=generator).repeat(2)
+    views = torch.randn(2 * images, 3, 32, 32, generator=generator)
+    labels = torch.randint(0, 10, (images,), generator=generator).repeat(2)
     off = autocast(torch.device("cpu"), "float32")
     found: dict[str, float] = {}
-    bp = experiment_of("bp", depth)
+    bp = experiment_of("bp", net, width, depth)
 
-    def fresh(experiment: Experiment) -> Method:
-        return methods.build(experiment)
+    def take() -> Batch:
+        return views.clone(), labels.clone(), []
 
-    one, other = fresh(bp), fresh(bp)
+    def ours(method: Method, adams: list[torch.optim.Optimizer]) -> list[Tensor]:
+        done = train_components(method, adams, take, off, Team().backward)
+        return done[2] if done else []
+
+    one, other = methods.build(bp), methods.build(bp)
     adam, adam2 = plain.adam(one, bp), plain.adam(other, bp)
-    found["bp"], expected = peak(lambda: plain.step(one, adam, r, t))
+    found["bp"], expected = peak(lambda: plain.step(one, adam, *take()[:2]))
     found["bp, checkpointed"], losses = peak(
-        lambda: plain.checkpointed_step(other.parts()[0], adam2, r, t)
+        lambda: plain.checkpointed_step(other.parts()[0], adam2, *take()[:2])
     )
     agree(f"checkpointing at depth {depth}", float((losses[0] - expected[0]).abs()), 1e-3)
     for name in METHODS:
         if name == "bp":
             continue
-        experiment = experiment_of(name, depth)
-        summed, cut = fresh(experiment), fresh(experiment)
+        experiment = experiment_of(name, net, width, depth)
+        summed, cut = methods.build(experiment), methods.build(experiment)
         adam, adams = plain.adam(summed, experiment), make_optimizers(cut, experiment)
         found[f"{name}, summed"], expected = peak(
-            lambda summed=summed, adam=adam: plain.step(summed, adam, r, t)
+            lambda summed=summed, adam=adam: plain.step(summed, adam, *take()[:2])
         )
-        found[f"{name}, by component"], losses = peak(
-            lambda cut=cut, adams=adams: train_step(cut, adams, r, t, off)
-        )
+        found[f"{name}, by component"], losses = peak(lambda cut=cut, adams=adams: ours(cut, adams))
         gap = max(float((a - b).abs()) for a, b in zip(losses, expected, strict=True))
         agree(f"{name} at depth {depth}", gap, 1e-3)
     return found
@@ -85,30 +95,34 @@ def measure() -> Report:
     report = Report(
         "memory",
         "Memory",
-        f"Peak live tensor bytes (MB) that a step of {IMAGES} images (two views, 32 x 32) adds to "
-        "parameters and optimizer state: ConvNet at half its width, float32. bp: one long flow; "
-        "checkpointed: each block's inside is computed again in the backward pass; summed: one "
-        "backward of the summed losses, as the authors do; by component: ours.",
-    )
-    by_depth = {depth: peaks(depth) for depth in DEPTHS}
-    for name in by_depth[DEPTHS[0]]:
-        values = {f"depth {depth}": by_depth[depth][name] for depth in DEPTHS}
-        growth = by_depth[64][name] / by_depth[4][name]
-        share = by_depth[32][name] / by_depth[32]["bp"]
-        report.rows.append(
-            {"step": name, **values, "64 / 4": growth, "of bp at 32": f"{share:.1%}"}
+        "Peak live tensor bytes (MB) that a step, its batch included, adds to parameters and "
+        "optimizer state, float32: "
+        + " and ".join(
+            f"{NETS[net].label} at width {width:g}, {images} images"
+            for net, width, images in STACKS
         )
-    own = [name for name in by_depth[4] if name.endswith("by component")]
-    report.at_most(
-        "growth from depth 4 to depth 64 at most 1.15",
-        [by_depth[64][name] / by_depth[4][name] for name in own],
-        1.15,
+        + ", two views, 32 x 32. bp: one long flow; checkpointed: each block's inside is computed "
+        "again in the backward pass; summed: one backward of the summed losses, as the authors do; "
+        "by component: ours. From depth 8 on each stage has blocks of one size. ConvNet's first "
+        "block reads an image of 3 channels, its further blocks features of more, so that what is "
+        "deeper than 4 keeps one map in seven more; ResNet's first block, with the stem, is its "
+        "largest. At depth 32 a block of ConvNet holds 7 maps at once, with gradients, and BP 62.",
     )
-    report.at_most(
-        "at depth 32 at most 1/10 of BP",
-        [by_depth[32][name] / by_depth[32]["bp"] for name in own],
-        0.1,
-    )
+    for net, width, images in STACKS:
+        by_depth = {depth: peaks(net, width, images, depth) for depth in DEPTHS}
+        label, shares, growths = NETS[net].label, [], []
+        for name, at_4 in by_depth[4].items():
+            values = {f"depth {depth}": by_depth[depth][name] for depth in DEPTHS}
+            growth = by_depth[64][name] / at_4
+            share = by_depth[32][name] / by_depth[32]["bp"]
+            own = {"net": label, "step": name}
+            ratios = {"64 / 4": growth, "64 / 8": by_depth[64][name] / by_depth[8][name]}
+            report.rows.append(own | values | ratios | {"of bp at 32": f"{share:.1%}"})
+            if name.endswith("by component"):
+                growths.append(growth)
+                shares.append(share)
+        report.at_most(f"{label}: growth from depth 4 to depth 64 at most 1.15", growths, 1.15)
+        report.at_most(f"{label}: at depth 32 at most 1/10 of BP", shares, 0.1)
     with tempfile.TemporaryDirectory() as folder:
         resident = [float(child(LESSON, name, folder).splitlines()[-1]) / 1024 for name in METHODS]
     report.at_most("a whole lesson run at most 1.2 GB resident, any method (GB)", resident, 1.2)

@@ -174,16 +174,22 @@ def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.
 def train_components(
     method: Method,
     optimizers: list[torch.optim.Optimizer],
-    batch: Batch,
+    take: Callable[[], Batch | None],
     context: torch.autocast,
     backward: Callable[[Component, Tensor], None],
-) -> Batch:
+) -> Batch | None:
     """One batch through every component: forward, backward and update, one after another.
 
     Each component's graph and gradients are freed before the next one begins, so peak memory does
     not grow with the number of components. Their losses, detached, join those of the batch.
+    ``take`` makes the batch, so that nobody else holds it and it is freed after the component that
+    uses it; where it gives None, so does this.
     """
+    batch = take()
+    if batch is None:
+        return None
     r, t, losses = batch
+    del batch
     for component, optimizer in zip(method.parts(), optimizers, strict=True):
         with context:
             r, t, loss = component(r.detach(), t)
@@ -201,8 +207,9 @@ def train_step(
     t: Tensor,
     context: torch.autocast,
 ) -> list[Tensor]:
-    """`train_components` in one process; returns the losses."""
-    return train_components(method, optimizers, (r, t, []), context, Team().backward)[2]
+    """`train_components` in one process on a batch that the caller keeps; returns the losses."""
+    done = train_components(method, optimizers, lambda: (r, t, []), context, Team().backward)
+    return done[2] if done else []
 
 
 def learning_rate_factor(experiment: Experiment, epoch: int) -> float:
@@ -362,13 +369,15 @@ class _EpochLoop:
         for step, index in enumerate(parts):
             with ExitStack() as measuring:
                 live = self._measure(measuring, step)
-                batch = team.take(index, partial(self._batch, plan), self.asked_to_stop)
+                make = partial(self._batch, plan)
+                take = partial(team.take, index, make, self.asked_to_stop)
+                batch = train_components(
+                    self.own, self.optimizers, take, self.context, team.backward
+                )
                 if batch is None:
                     return None
-                batch = train_components(
-                    self.own, self.optimizers, batch, self.context, team.backward
-                )
                 losses = team.give(*batch)
+                del batch  # the next step begins without these features
             if live is not None:
                 run.peak_train_mb = round(live.peak / 1e6, 3)
             if team.reports:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -109,9 +110,9 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
     team.begin([15] * 3)
     losses = []
     for index in parts:
-        batch = team.take(index, make, lambda: False)
+        take = partial(team.take, index, make, lambda: False)
+        batch = train_components(own, optimizers, take, context, team.backward)
         if batch is not None:
-            batch = train_components(own, optimizers, batch, context, team.backward)
             losses.append(torch.stack(team.give(*batch)))
     return method.state_dict(), losses
 

@@ -9,8 +9,8 @@ import torch
 from conftest import tiny
 
 from benchmarks import __main__ as all_of_them
-from benchmarks import plain
-from benchmarks.common import Goal, Report, agree, difference, interleaved, ratio, table
+from benchmarks import gpu, plain
+from benchmarks.common import Goal, Report, agree, command, difference, interleaved, ratio, table
 from benchmarks.common import Turn as T
 from delog_nb import methods
 from delog_nb.registry import METHODS, NETS
@@ -82,3 +82,25 @@ def test_only_what_is_between_the_marks_is_written(
     all_of_them.write_readme("new")
     assert page.read_text() == (f"above\n{all_of_them.BEGIN}\n\nnew\n\n{all_of_them.END}\nbelow\n")
     assert all_of_them.BEGIN in Path(all_of_them.__file__).with_name("README.md").read_text()
+
+
+def test_the_gpu_benchmark_steps_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "DEVICE", torch.device("cpu"))
+    experiment = gpu.experiment_of("convnet", images=4, width=0.05).but(
+        precision="float32", device="cpu"
+    )
+    images = gpu.made_up(12, 4)
+    one = gpu.Stepper(experiment, images)
+    other = gpu.Stepper(experiment, images, summed=True)
+    for _ in range(4):  # more steps than batches
+        torch.testing.assert_close(one.step(), other.step(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_a_gpu_its_benchmark_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu", "--json", "never.json"])
+    command(gpu.measure, gpu.MISSING)
+    assert capsys.readouterr().out == f"{gpu.MISSING}\n"
+    assert "gpu" not in all_of_them.NAMES

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import same_history, tiny
+import yaml
+from conftest import make_folder, same_history, tiny
 
-from delog_nb import ExperimentError, jobs, records
+from delog_nb import ExperimentError, grid, jobs, records
 from delog_nb.claims import claim
 from delog_nb.cli import main
 from delog_nb.config import Experiment
@@ -127,8 +128,6 @@ def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> 
         error = json.loads((tmp_path / "out" / bad.run_id / jobs.ERROR).read_text())
         assert error["error"] == outcome.error
         assert "Traceback" in error["traceback"]
-
-        from conftest import make_folder
 
         make_folder(tmp_path / "images", count=40)
         again = sweep([bad, *good], tmp_path / "out", executor)  # it is not tried again by itself
@@ -282,3 +281,58 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: 
     (tmp_path / "file").write_text("")
     with pytest.raises(ExperimentError, match=r"cannot write .*file"):
         sweep(runs(2), tmp_path / "file", in_threads())
+
+
+FULL = [Path(__file__).parents[1] / "experiments" / "results" / f"table{n}.yaml" for n in (2, 9, 8)]
+
+
+def test_the_full_size_grids_take_one_seed_first_and_share_runs() -> None:
+    table2, table9, table8 = (grid.read(path).experiments() for path in FULL)
+    assert [e.seed for e in table2] == [0] * 12 + [1] * 12 + [2] * 12
+    assert [e.net for e in table2[:12]] == ["convnet"] * 4 + ["vgg"] * 4 + ["resnet"] * 4
+    assert {e.data_label for e in table2 + table9 + table8} == {"CIFAR-10 (JPEG)"}
+    assert {(e.preset, e.epochs) for e in table2 + table9 + table8} == {("paper", 200)}
+    known = {e.run_id for e in table2}
+    assert len({e.run_id for e in table9} - known) == 12  # the mlp head is in Table 2
+    assert len({e.run_id for e in table8} - known) == 45  # and so is batch 128
+
+
+def test_several_grids_spread_over_short_calls(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The grids of the full-size results, made small: stopped by the time, then to the end."""
+    make_folder(tmp_path / "images", count=40)
+    small = {"net": ["convnet"], "seed": [0], "head": ["mlp", "linear"], "batch_size": [32, 16]}
+    files = []
+    for path in FULL:
+        content = yaml.safe_load(path.read_text())
+        content["fixed"] |= SMALL | {"preset": "quick", "data_dir": str(tmp_path / "images")}
+        if "batch_size" in content["cross"]:
+            del content["fixed"]["batch_size"]
+        content["cross"] = {name: small.get(name, v) for name, v in content["cross"].items()}
+        files.append(str(tmp_path / path.name))
+        Path(files[-1]).write_text(yaml.safe_dump(content))
+    out = tmp_path / "out"
+    words = ["sweep", *files, "--out", str(out), "--no-notebook", "--workers", "1", "--hours"]
+    assert main([*words, "1e-9"]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+    assert main([*words, "1"]) == 0
+    assert len(kept(out)) == 6  # of 8: two of the second and third grid are in the first
+    assert {r.experiment.data_label for r in kept(out).values()} == {"CIFAR-10 (JPEG)"}
+    assert {p.name for p in (out / "grids").iterdir()} == {p.name for p in FULL}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--hours", "0"], "hours = 0 is not allowed: a number above 0"),
+        (["--hours", "soon"], "argument --hours: invalid float value: 'soon'"),
+        ([str(FULL[0])], "two grid files are named table2.yaml: rename one of them"),
+    ],
+)
+def test_what_a_sweep_does_not_take(
+    words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", str(FULL[0]), *words, "--out", str(tmp_path / "out")]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,11 +1,13 @@
-"""``delog-nb sweep``: all runs of a grid file."""
+"""``delog-nb sweep``: all runs of one or more grid files."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -24,7 +26,11 @@ GRIDS = "grids"  # below the runs: the grid files that they were made from
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "grid", type=Path, help="grid file (YAML): fixed, cross and exclude, see experiments/"
+        "grids",
+        type=Path,
+        nargs="+",
+        metavar="GRID",
+        help="grid file (YAML): fixed, cross and exclude, see experiments/; runs go in its order",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the runs; what is there is not redone"
@@ -51,14 +57,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--retry-failed", action="store_true", help="run those that failed before, and just those"
     )
     parser.add_argument(
+        "--hours",
+        type=float,
+        metavar="X",
+        help="stop after X hours; the same command goes on after the last epoch of each run",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="print the runs and how long they will take"
     )
 
 
 def run(values: argparse.Namespace) -> int:
     """Run what is missing; the status is 1 if any run failed."""
-    described = grid.read(values.grid)
-    experiments = described.experiments()
+    begin = time.monotonic()
+    described = _grids(values.grids)
+    experiments = list({e.run_id: e for g in described for e in g.experiments()}.values())
+    until = begin + _seconds(values.hours)
     workers = _workers(values)
     resources = _resources(values)
     notebook = _notebook(values)
@@ -78,8 +92,13 @@ def run(values: argparse.Namespace) -> int:
     check_folder(values.out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
         (values.out / GRIDS).mkdir(exist_ok=True)
-        if (values.out / GRIDS / values.grid.name).resolve() != values.grid.resolve():
-            shutil.copyfile(values.grid, values.out / GRIDS / values.grid.name)
+        for path in values.grids:
+            if (values.out / GRIDS / path.name).resolve() != path.resolve():
+                shutil.copyfile(path, values.out / GRIDS / path.name)
+
+        def should_stop() -> bool:
+            return asked.is_set() or time.monotonic() > until
+
         display = _Display(len(experiments))
         progress = sweep(
             experiments,
@@ -89,12 +108,28 @@ def run(values: argparse.Namespace) -> int:
             retry_failed=values.retry_failed,
             slots=slots,
             on_change=display,
-            should_stop=asked.is_set,
+            should_stop=should_stop,
         )
-        if asked.is_set() and hasattr(executor, "stop"):
+        if should_stop() and hasattr(executor, "stop"):
             executor.stop()
     display.close()
     return _report(progress, values.out)
+
+
+def _grids(paths: list[Path]) -> list[grid.Grid]:
+    names = [path.name for path in paths]
+    for name in names:
+        if names.count(name) > 1:
+            raise ExperimentError(f"two grid files are named {name}: rename one of them")
+    return [grid.read(path) for path in paths]
+
+
+def _seconds(hours: float | None) -> float:
+    if hours is None:
+        return math.inf
+    if not hours > 0:
+        raise ExperimentError(f"hours = {hours:g} is not allowed: a number above 0")
+    return hours * 3600
 
 
 def _workers(values: argparse.Namespace) -> int:
@@ -173,7 +208,7 @@ def _executor(
 
 
 def _print_plan(
-    described: grid.Grid,
+    described: list[grid.Grid],
     experiments: list[Experiment],
     missing: list[Experiment],
     out: Path,
@@ -187,7 +222,7 @@ def _print_plan(
     absent = {e.run_id for e in missing}
     for experiment in experiments:
         done = "" if experiment.run_id in absent else "  (done)"
-        names = ["net", "method", *described.cross]
+        names = ["net", "method", *(name for g in described for name in g.cross)]
         choices = ", ".join(f"{n}={getattr(experiment, n)}" for n in dict.fromkeys(names))
         print(f"{experiment.run_id}  {choices}{done}")
     known = [r for r in records.find(out) if isinstance(r, records.Record)]

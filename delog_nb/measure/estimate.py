@@ -18,6 +18,7 @@ from delog_nb.data import Split, Views, load, shape
 from delog_nb.data.views import EpochPlan
 from delog_nb.measure.memory import LiveBytes
 from delog_nb.registry import DATASETS
+from delog_nb.team import Batch, Team
 from delog_nb.training import (
     EVALUATION_BATCH,
     accuracy,
@@ -25,7 +26,7 @@ from delog_nb.training import (
     make_optimizers,
     pick_device,
     pick_precision,
-    train_step,
+    train_components,
 )
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5
@@ -160,9 +161,11 @@ def _try(
     plan: EpochPlan = views.plan(count, 0)
     index = plan.order[: experiment.batch_size]
 
+    def take() -> Batch:
+        return views(images[index], plan.randoms[index]), labels[index].repeat(2), []
+
     def step() -> None:
-        batch = views(images[index], plan.randoms[index])
-        train_step(method, optimizers, batch, labels[index].repeat(2), context)
+        train_components(method, optimizers, take, context, Team().backward)
 
     def moment() -> float:
         if device.type == "cuda":

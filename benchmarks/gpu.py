@@ -1,0 +1,237 @@
+"""Epochs of CIFAR-10's size on a CUDA GPU: seconds, share of its peak rate, how busy, memory.
+
+Images, augmentation, training and evaluation are on the device, in bf16 and channels-last, with
+fused Adam; the host waits once an epoch. CUDA graphs and `torch.compile` are not used: they have
+not been tried on a GPU here, and what was not tried is not built in.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks import plain
+from benchmarks.common import Report, agree, command
+from delog_nb import methods
+from delog_nb.config import Experiment
+from delog_nb.data import ImageData, Split, Views
+from delog_nb.expect import step_flops
+from delog_nb.registry import DATASETS, NETS
+from delog_nb.team import Batch, Team
+from delog_nb.training import autocast, make_optimizers, train, train_components
+
+MISSING = "" if torch.cuda.is_available() else "benchmarks.gpu: skipped, PyTorch finds no GPU here"
+
+METHOD, BATCH, LARGE_BATCH = "delog-scl", 128, 1024
+CIFAR = DATASETS["cifar10"]
+TRAIN, TEST = CIFAR.images or (0, 0)
+EPOCHS = 3  # the first one warms up
+STEPS, WARM_STEPS = 100, 10
+MOST_SECONDS = {"convnet": 1.5, "vgg": 4.0, "resnet": 4.0}  # goals, an epoch of training
+MATRIX, PRODUCTS = 8192, 20
+DEVICE = torch.device("cuda")
+
+
+def experiment_of(
+    net: str, images: int = BATCH, method: str = METHOD, width: float = 1.0
+) -> Experiment:
+    """The paper's recipe in bf16 on the GPU, for a few epochs of all training images."""
+    return Experiment(
+        preset="paper",
+        dataset="cifar10",
+        method=method,
+        net=net,
+        width=width,
+        batch_size=images,
+        epochs=EPOCHS,
+        val_fraction=0.0,
+        device=DEVICE.type,
+        precision="bf16",
+    )
+
+
+def made_up(train_count: int = TRAIN, test_count: int = TEST) -> ImageData:
+    """Random images of CIFAR-10's shape, on the CPU."""
+    generator = torch.Generator().manual_seed(0)
+
+    def split(count: int) -> Split:
+        pixels = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8, generator=generator)
+        labels = torch.randint(0, 10, (count,), generator=generator)
+        return Split(pixels.permute(0, 3, 1, 2), labels)
+
+    names = tuple(str(label) for label in range(10))
+    parts = split(train_count), split(0), split(test_count)
+    return ImageData(*parts, names, CIFAR.mean or (), CIFAR.std or ())
+
+
+class Stepper:
+    """Training steps as `training.train` takes them, to be timed, traced and counted."""
+
+    def __init__(self, experiment: Experiment, images: ImageData, *, summed: bool = False) -> None:
+        self.size, self.images = experiment.batch_size, images.train
+        self.method = methods.build(experiment).to(DEVICE).to(memory_format=torch.channels_last)
+        self.summed = summed
+        groups = [g for p in self.method.parts() for g in p.parameter_groups(experiment.lr)]
+        self.adams: list[torch.optim.Optimizer] = (
+            [torch.optim.Adam(groups, fused=True)]
+            if summed
+            else make_optimizers(self.method, experiment)
+        )
+        self.context = autocast(DEVICE, experiment.precision)
+        self.views = Views.of(experiment, images.mean, images.std, DEVICE)
+        self.plan = self.views.plan(len(self.images), 0)
+        self.parts = self.plan.order.split(self.size)
+        self.taken = 0
+
+    def take(self) -> Batch:
+        """The next batch of views, made on the device."""
+        index = self.parts[self.taken % (len(self.images) // self.size)]  # full batches alone
+        self.taken += 1
+        views = self.views(self.images.images[index], self.plan.randoms[index])
+        return views, self.images.labels[index].repeat(2), []
+
+    def step(self) -> list[Tensor]:
+        """One step; its losses, on the device."""
+        if self.summed:
+            with self.context:
+                return plain.step(self.method, self.adams[0], *self.take()[:2])
+        backward = Team().backward
+        done = train_components(self.method, self.adams, self.take, self.context, backward)
+        return done[2] if done else []
+
+
+def seconds_of(call: Callable[[], object], times: int, warm: int) -> float:
+    """Seconds of one of ``times`` calls in a row, the GPU's work included."""
+    for _ in range(warm):
+        call()
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for _ in range(times):
+        call()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - begin) / times
+
+
+def product_rate() -> float:
+    """Floating-point operations per second of a large matrix product in bf16."""
+    a = torch.randn(MATRIX, MATRIX, device=DEVICE, dtype=torch.bfloat16)
+    seconds = [seconds_of(lambda: a @ a, PRODUCTS, 5) for _ in range(3)]
+    return 2 * MATRIX**3 / statistics.median(seconds)
+
+
+def kernel_seconds(call: Callable[[], object], times: int) -> float:
+    """Seconds that the GPU computes or copies in one of ``times`` calls, without its pauses.
+
+    A trace slows the host down, not the kernels: divided by the seconds of a call without a trace
+    this is the share of time that the GPU is busy. All work is on one stream, one after another.
+    """
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CUDA]) as trace:
+        for _ in range(times):
+            call()
+        torch.cuda.synchronize()
+    microseconds = sum(
+        event.time_range.elapsed_us()
+        for event in trace.events() or ()
+        if event.device_type.name == "CUDA" and not getattr(event, "is_user_annotation", False)
+    )
+    return float(microseconds) / 1e6 / times
+
+
+def peak_megabytes(stepper: Stepper) -> tuple[float, float, list[Tensor]]:
+    """(peak, peak beyond what stays from step to step) of a step, in 10^6 bytes; first losses.
+
+    Of `torch.cuda.max_memory_allocated`: scratch memory of kernels is in it.
+    """
+    losses = stepper.step()
+    for adam in stepper.adams:
+        adam.zero_grad(set_to_none=True)
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    stepper.step()
+    torch.cuda.synchronize()
+    peak = torch.cuda.max_memory_allocated()
+    return peak / 1e6, (peak - before) / 1e6, losses
+
+
+def memory(net: str, images: ImageData) -> dict[str, float]:
+    """MB of a step of BP, with one summed backward, and by component; the losses agree first."""
+    bp = peak_megabytes(Stepper(experiment_of(net, method="bp"), images))
+    summed = peak_megabytes(Stepper(experiment_of(net), images, summed=True))
+    own = peak_megabytes(Stepper(experiment_of(net), images))
+    # the first one alone: Adam's first step turns rounding errors of bf16 into signs
+    agree(f"{METHOD} on {net}", float((own[2][0] - summed[2][0]).abs() / summed[2][0].abs()), 2e-2)
+    return {
+        "bp MB": bp[1],
+        "summed MB": summed[1],
+        "by component MB": own[1],
+        "all MB": own[0],
+        "summed x": summed[1] / own[1],
+    }
+
+
+def row(net: str, size: int, data: ImageData, peak_rate: float) -> dict[str, Any]:
+    """An epoch of `training.train`, and the steps of one alone."""
+    experiment = experiment_of(net, size)
+    images = data.to(DEVICE)
+    used = memory(net, images) if size == BATCH else {}
+    results = train(experiment, data=data).results()
+    stepper = Stepper(experiment, images)
+    step = seconds_of(stepper.step, STEPS, WARM_STEPS)
+    rate = step_flops(experiment) / step
+    columns = ("bp MB", "summed MB", "by component MB", "all MB", "summed x")
+    return {
+        "net": NETS[net].label,
+        "batch": f"{size} x 2",
+        "epoch s": results["sec_per_epoch"],
+        "evaluation s": results["eval_sec_per_epoch"],
+        "step ms": step * 1e3,
+        "TFLOP/s": rate / 1e12,
+        "of a product": f"{rate / peak_rate:.1%}",
+        "busy %": 100 * kernel_seconds(stepper.step, STEPS) / step,
+        **{name: used.get(name) for name in columns},
+    }
+
+
+def measure() -> Report:
+    data = made_up()
+    peak_rate = product_rate()
+    report = Report(
+        "gpu",
+        "GPU",
+        f"Delog-SCL at the paper's size on {TRAIN} training and {TEST} test images of CIFAR-10's "
+        f"shape (random pixels), two views, bf16: {torch.cuda.get_device_name()}. epoch: training, "
+        f"mean of {EPOCHS - 1} epochs after the first. TFLOP/s: convolutions and matrix products "
+        f"of a step by its seconds, beside {peak_rate / 1e12:.0f} of a {MATRIX} x {MATRIX} matrix "
+        "product in bf16. busy: share of a step in which the GPU computes or copies. MB: "
+        "`torch.cuda.max_memory_allocated` of a step beyond parameters and optimizer state; "
+        "all: with them, by component.",
+    )
+    for net, most in MOST_SECONDS.items():
+        report.rows.append(row(net, BATCH, data, peak_rate))
+        found = report.rows[-1]
+        report.at_most(
+            f"an epoch of {NETS[net].label} at {BATCH} x 2 in at most {most:g} s",
+            [found["epoch s"]],
+            most,
+        )
+    report.rows.append(row("vgg", LARGE_BATCH, data, peak_rate))
+    share = 1e12 * report.rows[-1]["TFLOP/s"] / peak_rate
+    report.at_least(
+        f"VGG at {LARGE_BATCH} x 2: at least 0.40 of the rate of a matrix product", [share], 0.4
+    )
+    report.at_least(
+        "GPU busy at least 90 % of the time", [found["busy %"] for found in report.rows], 90
+    )
+    return report
+
+
+if __name__ == "__main__":
+    command(measure, MISSING)
