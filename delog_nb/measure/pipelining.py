@@ -202,8 +202,9 @@ def _main(words: list[str]) -> int:
 
 def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
     torch.set_num_threads(1)
-    data = _first(load(experiment), batches * experiment.batch_size)
     team = _Noted()
+    images = load(experiment) if team.rank == 0 else None
+    data = _first(team.share_from(0, images), batches * experiment.batch_size)
     mine = None
     if team.rank == 0:  # the others wait for what it has to share
         alone = train(experiment, data=data)
