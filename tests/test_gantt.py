@@ -17,7 +17,7 @@ def test_bars_are_the_tasks_of_the_schedule() -> None:
     tasks = {(t.kind, t.stage + 1, t.start, t.end) for t in run.tasks}
     sends = {("sending", t.stage + 1.5, t.start, t.end) for t in run.sends}
     assert bars == tasks | sends
-    assert "sequential BP: 2 batches in 22 ms, bubble 55 %" in figure.layout.title.text
+    assert "Sequential BP: 2 batches in 22 ms, bubble 55 %" in figure.layout.title.text
     assert figure.layout.xaxis.title.text == "Time (ms)"
 
 
@@ -27,6 +27,12 @@ def test_batches_have_the_same_colour_on_every_component() -> None:
     assert list(trace.text) == ["B1", "B2", "B1", "B3", "B2", "B3"]
     assert [colors[label] for label in trace.text] == list(trace.marker.color)
     assert len(set(trace.marker.color)) == 3
+
+
+def test_rows_can_be_called_something_else() -> None:
+    figure = gantt(table_1([1, 1], 3), row="Process")
+    assert figure.layout.yaxis.ticktext == ("Process 1", "Process 2")
+    assert figure.data[0].customdata[0][0].startswith("Process 1, batch 1: ")
 
 
 def test_until_cuts_what_is_not_done_yet() -> None:

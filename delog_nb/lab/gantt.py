@@ -26,6 +26,7 @@ def gantt(
     unit: str = "time units",
     until: float | None = None,
     span: float | None = None,
+    row: str = "Component",
 ) -> go.Figure:
     """A bar for everything that ``schedule`` does: a row per component, a colour per batch.
 
@@ -38,13 +39,18 @@ def gantt(
         until: show what is done by then; default: all
         span: length of the time axis; default: the makespan. Give charts that stand beside one
             another the same
+        row: what a stage is called
     """
-    figure = go.Figure(_bars(schedule, unit, until))
-    return _dressed(figure, schedule, unit, span)
+    figure = go.Figure(_bars(schedule, unit, until, row))
+    return _dressed(figure, schedule, unit, span, row)
 
 
 def animated_gantt(
-    schedule: Schedule, unit: str = "time units", steps: int = 40, span: float | None = None
+    schedule: Schedule,
+    unit: str = "time units",
+    steps: int = 40,
+    span: float | None = None,
+    row: str = "Component",
 ) -> go.Figure:
     """`gantt` with a slider for the time and a button that lets it run.
 
@@ -54,9 +60,10 @@ def animated_gantt(
     moments = sorted({0.0, *(t.end for t in schedule.tasks), *(t.end for t in schedule.sends)})
     if len(moments) > steps:
         moments = [schedule.makespan * k / steps for k in range(steps + 1)]
-    figure = gantt(schedule, unit, span=span)
+    figure = gantt(schedule, unit, span=span, row=row)
     figure.frames = [
-        go.Frame(data=_bars(schedule, unit, moment), name=f"{moment:.6g}") for moment in moments
+        go.Frame(data=_bars(schedule, unit, moment, row), name=f"{moment:.6g}")
+        for moment in moments
     ]
     still: dict[str, Any] = {
         "mode": "immediate",
@@ -65,7 +72,8 @@ def animated_gantt(
     }
     moving = still | {"frame": {"duration": 350, "redraw": True}, "fromcurrent": True}
     figure.update_layout(
-        margin={"b": 140},
+        height=figure.layout.height + 100,  # for the slider, below
+        margin={"b": 160},
         sliders=[
             {
                 "active": len(moments) - 1,
@@ -74,8 +82,12 @@ def animated_gantt(
                 "x": 0.12,
                 "len": 0.88,
                 "steps": [
-                    {"label": frame.name, "method": "animate", "args": [[frame.name], still]}
-                    for frame in figure.frames
+                    {
+                        "label": f"{moment:.3g}",
+                        "method": "animate",
+                        "args": [[frame.name], still],
+                    }
+                    for moment, frame in zip(moments, figure.frames, strict=True)
                 ],
             }
         ],
@@ -124,7 +136,7 @@ def _label(task: Task, schedule: Schedule) -> str:
     return f"{_KINDS[task.kind][2]}{task.batch + 1}{micro}"
 
 
-def _bars(schedule: Schedule, unit: str, until: float | None) -> list[go.Bar]:
+def _bars(schedule: Schedule, unit: str, until: float | None, row: str) -> list[go.Bar]:
     """A trace per kind, with the same bars at every moment: those to come have no length."""
     limit = float("inf") if until is None else until
     labelled = len(schedule.tasks) <= _MOST_LABELS
@@ -147,7 +159,7 @@ def _bars(schedule: Schedule, unit: str, until: float | None) -> list[go.Bar]:
                 width=_THIN if thin else _THICK,
                 marker={
                     "color": [COLORS[t.batch % len(COLORS)] for t in tasks],
-                    "pattern": {"shape": mark, "solidity": 0.25},
+                    "pattern": {"shape": mark, "solidity": 0.15},
                     "line": {"color": "white", "width": 1},
                 },
                 text=[label if length else "" for label, length in zip(labels, done, strict=True)],
@@ -155,32 +167,36 @@ def _bars(schedule: Schedule, unit: str, until: float | None) -> list[go.Bar]:
                 insidetextanchor="middle",
                 textangle=0,
                 constraintext="inside",
-                customdata=_words(tasks, schedule),
+                customdata=_words(tasks, schedule, row),
                 hovertemplate=f"%{{customdata[0]}}<br>%{{customdata[1]}} {unit}<extra></extra>",
             )
         )
     return traces
 
 
-def _words(tasks: Sequence[Task], schedule: Schedule) -> list[tuple[str, str]]:
+def _words(tasks: Sequence[Task], schedule: Schedule, row: str) -> list[tuple[str, str]]:
     words = []
     for task in tasks:
         micro = f", micro-batch {task.micro + 1}" if schedule.share < 1 else ""
-        what = f"Component {task.stage + 1}, batch {task.batch + 1}{micro}: {_KINDS[task.kind][0]}"
+        what = f"{row} {task.stage + 1}, batch {task.batch + 1}{micro}: {_KINDS[task.kind][0]}"
         words.append((what, f"{task.start:.4g} to {task.end:.4g}"))
     return words
 
 
-def _dressed(figure: go.Figure, schedule: Schedule, unit: str, span: float | None) -> go.Figure:
+def _dressed(
+    figure: go.Figure, schedule: Schedule, unit: str, span: float | None, row: str
+) -> go.Figure:
     rows = schedule.stages
     title = (
-        f"{schedule.name}: {schedule.batches} batches in {schedule.makespan:.4g} {unit}, "
-        f"bubble {100 * schedule.bubble:.0f} %"
+        f"{schedule.name[:1].upper()}{schedule.name[1:]}: {schedule.batches} batches in "
+        f"{schedule.makespan:.4g} {unit}, bubble {100 * schedule.bubble:.0f} %"
     )
     layout(figure, title, f"Time ({unit})", "", height=max(280, 170 + 46 * min(rows, 16)))
     figure.update_layout(
         barmode="overlay",
         hovermode="closest",
+        showlegend=True,  # of a single entry, too
+        uniformtext={"minsize": 8, "mode": "hide"},  # what would be smaller cannot be read
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         margin={"l": 120, "t": 90},
     )
@@ -190,7 +206,8 @@ def _dressed(figure: go.Figure, schedule: Schedule, unit: str, span: float | Non
     figure.update_yaxes(
         range=[rows + 0.7, 0.4],  # component 1 on top, as in Table 1
         tickvals=places,
-        ticktext=[f"Component {place}" for place in places],
+        ticktext=[f"{row} {place}" for place in places],
         showgrid=False,
+        ticklabelstandoff=8,
     )
     return figure

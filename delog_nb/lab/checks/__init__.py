@@ -14,7 +14,7 @@ from typing import Any
 from delog_nb.config import closest
 
 CHECKS: dict[str, tuple[str, Callable[[Any], str | None]]] = {}  # name: lesson, check
-LESSONS = ("four_ways", "gradient_flow", "contrastive_loss", "from_scratch")
+LESSONS = ("four_ways", "gradient_flow", "contrastive_loss", "from_scratch", "pipelined")
 
 
 class Result:

@@ -1,0 +1,279 @@
+"""One experiment trained by one process, then by a pipeline of processes: what each stage did when.
+
+`race` starts processes of its own by the package's launcher, so it can be called from a notebook,
+whose kernel has threads and must not be forked. All of them are on this machine and on CPUs; each
+computes with one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from delog_nb.components import Method
+from delog_nb.config import Experiment
+from delog_nb.data import ImageData, load
+from delog_nb.pipeline import Pipeline, check, joined, launch
+from delog_nb.pipeline.schedule import Schedule, Task, table_1
+from delog_nb.pipeline.stages import measure
+from delog_nb.team import Batch
+from delog_nb.training import train
+
+_MOST_SECONDS = 300.0
+_PATIENCE = 20.0  # seconds that the launcher has to end its processes
+
+
+class RaceError(RuntimeError):
+    """The processes of a race failed; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """What `race` measured; seconds.
+
+    ``rates`` are images per second of one process and of the pipeline, medians over epochs.
+    ``alone`` and ``together`` are the times of a step of each component: while one process computes
+    and the others wait, and while all compute at once. ``runs`` are the components [first, end) of
+    each stage, ``tasks`` what the stages did in the epoch of median length.
+    """
+
+    cores: int
+    alone: list[float]
+    together: list[float]
+    runs: list[tuple[int, int]]
+    link: float
+    link_bytes: int
+    rates: list[float]
+    same_weights: bool
+    tasks: list[Task]
+
+    @property
+    def slower_together(self) -> float:
+        """How many times as long a step takes while all processes compute.
+
+        1 if each has a core to itself; the number of processes if they take turns on one.
+        """
+        return sum(self.together) / sum(self.alone)
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch."""
+        return 1 + max(task.batch for task in self.tasks)
+
+    def stages(self, components: list[float]) -> list[float]:
+        """Seconds of a step of each stage, from those of the components."""
+        return [sum(components[first:end]) for first, end in self.runs]
+
+    @property
+    def predicted(self) -> Schedule:
+        """The simulator's Table 1 from the components' times ``together``."""
+        # two buffers on each side of a link let three batches wait in it
+        run = table_1(self.stages(self.together), self.batches, self.link, queue=3)
+        return replace(run, name="predicted")
+
+    @property
+    def measured(self) -> Schedule:
+        """The epoch as it was."""
+        return Schedule("measured", len(self.runs), self.batches, self.tasks, [])
+
+
+def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int = 3) -> Race:
+    """Train ``epochs`` epochs of at most ``batches`` batches in one process and in a pipeline.
+
+    The first epoch warms up. The device is the CPU, the precision float32.
+
+    Raises:
+        ExperimentError: the experiment cannot be trained in so many stages.
+        RaceError: a process failed, or they took longer than five minutes.
+    """
+    check(experiment, stages)
+    if batches < 1 or epochs < 2:
+        raise ValueError(f"batches = {batches}, epochs = {epochs}: at least 1 batch and 2 epochs")
+    run = experiment.but(device="cpu", precision="float32", epochs=epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        result, choices = Path(folder) / "race.json", Path(folder) / "experiment.json"
+        choices.write_text(json.dumps(run.model_dump(mode="json")))
+        words = ["-m", __name__, str(choices), str(batches), str(result)]
+        _run([sys.executable, "-m", __name__, "--launch", str(stages), *words])
+        found = json.loads(result.read_text())
+    found["runs"] = [(first, end) for first, end in found["runs"]]
+    found["tasks"] = [Task(*task) for task in found["tasks"]]
+    return Race(cores=_cores(), **found)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run(command: list[str]) -> None:
+    """Run the launcher, and let it end its processes if this one is interrupted."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with tempfile.TemporaryFile("w+") as said:
+        launcher = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        try:
+            launcher.wait(_MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise RaceError(f"the processes took longer than {_MOST_SECONDS:.0f} s") from None
+        finally:
+            if launcher.poll() is None:
+                launcher.send_signal(signal.SIGTERM)
+                try:
+                    launcher.wait(_PATIENCE)
+                except subprocess.TimeoutExpired:
+                    launcher.kill()
+                    launcher.wait()
+        if launcher.returncode:
+            said.seek(0)
+            lines = said.read().splitlines() or [f"exit status {launcher.returncode}"]
+            told = [line for line in lines if line.startswith("delog-nb: ")] or lines
+            raise RaceError(told[-1])
+
+
+class _Noted(Pipeline):
+    """Notes when this stage began and ended each batch, epoch by epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[list[tuple[float, float]]] = []
+
+    def assign(
+        self,
+        method: Method,
+        first_batch: Callable[[], tuple[Tensor, Tensor]],
+        context: torch.autocast,
+    ) -> Method:
+        # the others wait for what rank 0 has to share
+        alone = measure(method.parts(), first_batch, context) if self.rank == 0 else []
+        self.alone: list[float] = self.share_from(0, alone)
+        return super().assign(method, first_batch, context)
+
+    def begin(self, counts: list[int]) -> None:
+        super().begin(counts)
+        self.epochs.append([])
+
+    def take(
+        self,
+        index: Tensor,
+        make: Callable[[Tensor], tuple[Tensor, Tensor]],
+        asked_to_stop: Callable[[], bool],
+    ) -> Batch | None:
+        asked = time.monotonic()
+        batch = super().take(index, make, asked_to_stop)
+        # what comes from below was waited for; making views is work
+        self.started = time.monotonic() if self.inlet else asked
+        return batch
+
+    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:
+        before = self.outlet.waited if self.outlet else 0.0
+        losses = super().give(r, t, losses)
+        waited = self.outlet.waited - before if self.outlet else 0.0
+        self.epochs[-1].append((self.started, time.monotonic() - waited))
+        return losses
+
+
+def _main(words: list[str]) -> int:
+    """``--launch N words`` starts N ranks; without it, be one of them."""
+    if words[0] == "--launch":
+        return launch(words[2:], int(words[1]))
+    choices, batches, result = Path(words[0]), int(words[1]), Path(words[2])
+    with joined():
+        _be_rank(Experiment(**json.loads(choices.read_text())), batches, result)
+    return 0
+
+
+def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
+    torch.set_num_threads(1)
+    team = _Noted()
+    images = load(experiment) if team.rank == 0 else None
+    data = _first(team.share_from(0, images), batches * experiment.batch_size)
+    mine = None
+    if team.rank == 0:  # the others wait for what it has to share
+        alone = train(experiment, data=data)
+        mine = _rate(alone.history), alone.model.state_dict()
+    rate, weights = team.share_from(0, mine)
+
+    run = train(experiment, data=data, team=team)
+    link_bytes = team.share_from(
+        0, team.outlet.layout.size(2 * experiment.batch_size) if team.outlet else 0
+    )
+    link = _link_seconds(link_bytes, team.rank)
+    every = team.gather(team.epochs)
+    if not team.reports:
+        return
+    ours = run.model.state_dict()
+    found = {
+        "alone": team.alone,
+        "together": team.seconds,
+        "runs": team.runs,
+        "link": link,
+        "link_bytes": link_bytes,
+        "rates": [rate, _rate(run.history)],
+        "same_weights": all(torch.equal(ours[name], weights[name]) for name in ours),
+        "tasks": _typical(every),
+    }
+    result.write_text(json.dumps(found))
+
+
+def _first(data: ImageData, count: int) -> ImageData:
+    """The first ``count`` training images; hardly any to evaluate on: that is not timed."""
+    parts = {"train": count, "val": 0, "test": 10}
+    return replace(
+        data, **{name: getattr(data, name).take(slice(None, n)) for name, n in parts.items()}
+    )
+
+
+def _rate(history: list[Any]) -> float:
+    return median(float(row["images_per_s"] or 0) for row in history[1:])
+
+
+def _link_seconds(size: int, rank: int) -> float:
+    """Seconds that a message of ``size`` bytes takes from rank 0 to rank 1, on rank 1."""
+    taken = []
+    for _ in range(6):
+        dist.barrier()
+        begin = time.monotonic()
+        if rank < 2:
+            message = torch.zeros(size, dtype=torch.uint8)
+            work = dist.isend(message, 1) if rank == 0 else dist.irecv(message, 0)
+            if work:
+                work.wait()
+        taken.append(time.monotonic() - begin)
+    return median(taken[1:])
+
+
+def _typical(stages: list[list[list[tuple[float, float]]]]) -> list[Task]:
+    """The tasks of the epoch of median length, from its begin; the first epoch warms up."""
+    epochs = []
+    for parts in list(zip(*stages, strict=True))[1:]:
+        begin = min(times[0][0] for times in parts)
+        tasks = [
+            Task(stage, batch, "task", start - begin, end - begin)
+            for stage, times in enumerate(parts)
+            for batch, (start, end) in enumerate(times)
+        ]
+        epochs.append(sorted(tasks, key=lambda task: (task.start, task.stage)))
+    epochs.sort(key=lambda tasks: max(task.end for task in tasks))
+    return epochs[len(epochs) // 2]
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
