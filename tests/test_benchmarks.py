@@ -77,10 +77,14 @@ def test_only_what_is_between_the_marks_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "README.md"
-    page.write_text(f"above\n{all_of_them.BEGIN}\nold\n{all_of_them.END}\nbelow\n")
+    begin, end = all_of_them.BEGIN, all_of_them.END
+    page.write_text(f"above\n{begin}\n\n## A\n\nold\n\n## B\n\nstays\n\n{end}\nbelow\n")
     monkeypatch.setattr(all_of_them, "README", page)
-    all_of_them.write_readme("new")
-    assert page.read_text() == (f"above\n{all_of_them.BEGIN}\n\nnew\n\n{all_of_them.END}\nbelow\n")
+    all_of_them.write_readme("A", "## A\n\nnew")
+    all_of_them.write_readme("C", "## C\n\nadded")
+    assert page.read_text() == (
+        f"above\n{begin}\n\n## A\n\nnew\n\n## B\n\nstays\n\n## C\n\nadded\n\n{end}\nbelow\n"
+    )
     assert all_of_them.BEGIN in Path(all_of_them.__file__).with_name("README.md").read_text()
 
 
