@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, faded, layout, method_style
+from delog_nb.lab.style import COLORS, drawn, faded, layout, line_style, method_style
 from delog_nb.measure.flows import FlowLength, Trace
 from delog_nb.measure.timeline import Slot, busy_share, waiting
 
@@ -42,9 +42,7 @@ def product_figure(names: Sequence[str], norms: Sequence[float]) -> go.Figure:
         x=list(names),
         y=list(norms),
         name="length of the product so far",
-        mode="lines+markers",
-        line={"color": COLORS[0], "dash": DASHES[0], "width": 2.5},
-        marker={"symbol": SYMBOLS[0], "size": 9},
+        **drawn(line_style(0), 9),
         showlegend=True,
     )
     layout(
@@ -78,9 +76,7 @@ def depths_figure(factors: Mapping[str, Mapping[int, float]]) -> go.Figure:
             x=list(by_depth),
             y=list(by_depth.values()),
             name=name,
-            mode="lines+markers",
-            line={"color": COLORS[place], "dash": DASHES[place], "width": 2.5},
-            marker={"symbol": SYMBOLS[place], "size": 9},
+            **drawn(line_style(place), 9),
             hovertemplate="× %{y:.1e}",
         )
     depths = sorted({depth for by_depth in factors.values() for depth in by_depth})
@@ -137,9 +133,7 @@ def gradients_figure(seen: Mapping[str, Trace]) -> go.Figure:
                 x=list(range(1, len(norms) + 1)),
                 y=[norm or None for norm in norms],  # a logarithm has no place for 0
                 name=f"{way}, step {step}",
-                mode="lines+markers",
-                line={"color": style["color"], "dash": dash, "width": 2.5},
-                marker={"symbol": style["symbol"] + kind, "size": 8},
+                **drawn(style | {"dash": dash, "symbol": style["symbol"] + kind}),
                 hovertemplate="%{y:.1e}",
                 row=1,
                 col=1,
@@ -186,9 +180,7 @@ def spread_figure(spreads: Mapping[str, Sequence[float]]) -> go.Figure:
             x=list(range(1, len(values) + 1)),
             y=list(values),
             name=name,
-            mode="lines+markers",
-            line={"color": COLORS[place], "dash": DASHES[place], "width": 2.5},
-            marker={"symbol": SYMBOLS[place], "size": 8},
+            **drawn(line_style(place), 8),
             hovertemplate="%{y:.1e}",
         )
     layout(
@@ -292,11 +284,10 @@ def cut_figure(
     figure = go.Figure()
     first = 1
     for number, (size, length) in enumerate(zip(sizes, lengths, strict=True)):
-        style = number % len(COLORS)
         figure.add_vrect(
             x0=first - 0.5,
             x1=first + size - 0.5,
-            fillcolor=COLORS[style],
+            fillcolor=line_style(number)["color"],
             opacity=0.08,
             line_width=0,
         )
@@ -304,9 +295,7 @@ def cut_figure(
             x=list(range(first, first + size)),
             y=list(norms[first - 1 : first - 1 + size]),
             name=f"component {number + 1}: {length.local_gradients} local gradients",
-            mode="lines+markers",
-            line={"color": COLORS[style], "dash": DASHES[style], "width": 2.5},
-            marker={"symbol": SYMBOLS[style], "size": 10},
+            **drawn(line_style(number), 10),
             hovertemplate="%{y:.1e}",
             showlegend=True,
         )
@@ -357,9 +346,7 @@ def memory_figure(peaks: Mapping[int, int], longest: Mapping[int, int]) -> go.Fi
             x=list(values),
             y=list(values.values()),
             name=name,
-            mode="lines+markers",
-            line={"color": COLORS[place], "dash": DASHES[place], "width": 2.5},
-            marker={"symbol": SYMBOLS[place], "size": 8},
+            **drawn(line_style(place), 8),
             row=1,
             col=place + 1,
         )

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.config import Experiment
-from delog_nb.lab.style import faded, layout, line_style, method_style
+from delog_nb.lab.style import drawn, faded, layout, line_style, method_style
 from delog_nb.records import Record, mean_and_std
 from delog_nb.registry import METHODS, NETS
 
@@ -180,11 +180,11 @@ def curves(
             y=means,
             name=name,
             legendgroup=name,
-            mode="lines+markers" if len(epochs) <= 30 else "lines",
-            line={"color": style["color"], "dash": style["dash"], "width": 2.5},
-            marker={"symbol": style["symbol"], "size": 8},
+            **drawn(style),
             hovertemplate="%{y:.1f} %",
         )
+        if len(epochs) > 30:  # marks would hide the line
+            figure.data[-1].mode = "lines"
     label, net, _ = next(iter(groups))
     seeds = len({r.experiment.seed for r in records})
     band = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ""

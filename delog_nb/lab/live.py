@@ -8,8 +8,7 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.lab.overlay import style_of
-from delog_nb.lab.style import layout
+from delog_nb.lab.style import layout, line_style
 from delog_nb.measure.estimate import duration
 from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped
 
@@ -54,7 +53,7 @@ class LiveRun:
         with self.figure.batch_update():
             self.figure.data = ()
             for place in range(event.components):
-                style = style_of(place)
+                style = line_style(place)
                 self.figure.add_scatter(
                     name=f"component {place + 1}",
                     mode="lines",

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from delog_nb.config import Experiment
 from delog_nb.lab.figures import percent
-from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
+from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.records import Record
 from delog_nb.registry import METHODS, NETS
 
@@ -32,28 +32,16 @@ def names_of(experiments: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def style_of(place: int) -> dict[str, str]:
-    """Colour, dash and symbol of the run at ``place``."""
-    return {
-        "color": COLORS[place % len(COLORS)],
-        "dash": DASHES[place % len(DASHES)],
-        "symbol": SYMBOLS[place % len(SYMBOLS)],
-    }
-
-
 def overlay(records: Sequence[Record]) -> go.Figure:
     """Test accuracy (%) by epoch, a line for each run."""
     figure = go.Figure()
     names = names_of([record.experiment for record in records])
     for place, (name, record) in enumerate(zip(names, records, strict=True)):
-        style = style_of(place)
         figure.add_scatter(
             x=[row["epoch"] for row in record.history],
             y=[100 * float(row["test_acc"] or 0) for row in record.history],
             name=name,
-            mode="lines+markers",
-            line={"color": style["color"], "dash": style["dash"], "width": 2.5},
-            marker={"symbol": style["symbol"], "size": 8},
+            **drawn(line_style(place)),
             hovertemplate="%{y:.1f} %",
         )
     figure.update_layout(showlegend=True)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from delog_nb.lab.style import COLORS, SYMBOLS, layout, method_style
+from delog_nb.lab.style import COLORS, SYMBOLS, drawn, layout, method_style
 from delog_nb.measure.probes import principal_components
 from delog_nb.records import Record
 from delog_nb.registry import METHODS
@@ -63,14 +63,11 @@ def confusion_table(counts: Tensor, classes: Sequence[str]) -> pd.DataFrame:
 
 def probes(shares: Sequence[float], method: str) -> go.Figure:
     """Test accuracy (%) of a linear probe on each block; the numbers stand in `probes_table`."""
-    style = method_style(method)
     figure = go.Figure(
         go.Scatter(
             x=[f"r<sub>{place}</sub>" for place in range(1, len(shares) + 1)],
             y=[100 * share for share in shares],
-            mode="lines+markers",
-            line={"color": style["color"], "dash": style["dash"], "width": 2.5},
-            marker={"symbol": style["symbol"], "size": 9},
+            **drawn(method_style(method), 9),
             hovertemplate="%{y:.1f} %",
             name=METHODS[method].label,
         )

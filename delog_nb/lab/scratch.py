@@ -11,7 +11,7 @@ import torch
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
+from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, drawn, layout, line_style
 
 _NONE = "–"  # no path, in tables and figures
 
@@ -172,13 +172,8 @@ def agreement_figure(curves: Mapping[str, Sequence[float]]) -> go.Figure:
             x=list(range(1, len(shares) + 1)),
             y=[100 * share for share in shares],
             name=name,
-            mode="lines+markers",
-            line={
-                "color": COLORS[place],
-                "dash": DASHES[place],
-                "width": 2.5 + 3 * (place == 0),  # the first one stays visible below the others
-            },
-            marker={"symbol": SYMBOLS[place], "size": 9 + 5 * (place == 0)},
+            # the first one stays visible below the others
+            **drawn(line_style(place), 9 + 5 * (place == 0), 2.5 + 3 * (place == 0)),
             opacity=0.55 if place == 0 else 1,
             hovertemplate="%{y:.2f} %",
         )

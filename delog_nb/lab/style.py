@@ -32,6 +32,15 @@ def line_style(place: int) -> dict[str, Any]:
     return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
 
 
+def drawn(style: dict[str, Any], size: float = 8, width: float = 2.5) -> dict[str, Any]:
+    """A style as `add_scatter` takes it: a line ``width`` pixels wide, marks of ``size`` pixels."""
+    return {
+        "mode": "lines+markers",
+        "line": {"color": style["color"], "dash": style["dash"], "width": width},
+        "marker": {"symbol": style["symbol"], "size": size},
+    }
+
+
 def faded(color: str, alpha: float) -> str:
     """``#rrggbb`` as an rgba text.
 
