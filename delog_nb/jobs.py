@@ -34,6 +34,7 @@ class Job:
     """A run to make: what a worker is sent.
 
     ``notebook`` is executed with the experiment's parameters; None trains in the worker itself.
+    ``keep_checkpoint`` keeps the weights of the finished run, for `delog_nb.records.restore`.
     ``wait`` is for how many seconds to wait for another process that is at the same run (-1: as
     long as it takes).
     """
@@ -41,6 +42,7 @@ class Job:
     experiment: Experiment
     out: Path
     notebook: Path | None = None
+    keep_checkpoint: bool = False
     wait: float = 0.0
 
 
@@ -112,7 +114,9 @@ def failure(folder: Path) -> str | None:
 
 def _train(job: Job) -> None:
     with (job.out / job.experiment.run_id / LOG).open("a", encoding="utf-8") as log:
-        records.train_once(job.experiment, job.out, _logger(log.write))
+        records.train_once(
+            job.experiment, job.out, _logger(log.write), keep_checkpoint=job.keep_checkpoint
+        )
 
 
 def _logger(write: Callable[[str], object]) -> Callable[[Event], None]:
@@ -132,7 +136,7 @@ def _execute(job: Job, notebook: Path) -> None:
     folder = job.out / job.experiment.run_id
     part = folder / _PART
     given = {n: str(v) if isinstance(v, Path) else v for n, v in job.experiment.given.items()}
-    own = {"out": str(job.out.resolve()), "keep_checkpoint": False}
+    own = {"out": str(job.out.resolve()), "keep_checkpoint": job.keep_checkpoint}
     with (folder / LOG).open("a", encoding="utf-8") as log:
         try:
             papermill.execute_notebook(
@@ -144,6 +148,8 @@ def _execute(job: Job, notebook: Path) -> None:
                 stdout_file=log,
                 stderr_file=log,
                 store_widget_state=False,
+                shutdown_kernel="immediate",  # nothing is left to do there: seconds less
+                extra_arguments=["--log-level=ERROR"],  # a kernel's words about its transport
             )
         finally:
             if part.exists():  # with its error, if it has one

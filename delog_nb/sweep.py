@@ -59,6 +59,7 @@ def sweep(
     *,
     notebook: Path | None = None,
     retry_failed: bool = False,
+    keep_checkpoints: bool = False,
     slots: int = 1,
     on_change: Callable[[Progress, Outcome | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -77,6 +78,7 @@ def sweep(
         notebook: executed for each run by papermill; None trains in the worker itself, which
             saves the start of a kernel
         retry_failed: run those that failed before, and just those
+        keep_checkpoints: keep the weights of finished runs
         slots: how many runs the executor makes at a time, for ``running``
         on_change: called on this thread as runs start and end; the outcome is of a run that ended
         should_stop: asked every second; True cancels the runs that have not begun and returns
@@ -109,7 +111,8 @@ def sweep(
     def submit(wait_for_others: float) -> dict[Future[Outcome], str]:
         return {
             executor.submit(
-                jobs.run, Job(experiment, out.resolve(), notebook, wait_for_others)
+                jobs.run,
+                Job(experiment, out.resolve(), notebook, keep_checkpoints, wait_for_others),
             ): run_id
             for run_id, experiment in todo.items()
         }

@@ -57,6 +57,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--retry-failed", action="store_true", help="run those that failed before, and just those"
     )
     parser.add_argument(
+        "--keep-checkpoints",
+        action="store_true",
+        help="keep the weights of finished runs (delog-nb probe reads them)",
+    )
+    parser.add_argument(
         "--hours",
         type=float,
         metavar="X",
@@ -106,6 +111,7 @@ def run(values: argparse.Namespace) -> int:
             executor,
             notebook=notebook,
             retry_failed=values.retry_failed,
+            keep_checkpoints=values.keep_checkpoints,
             slots=slots,
             on_change=display,
             should_stop=should_stop,
