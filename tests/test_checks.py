@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import test_lesson_contrastive_loss
-import test_lesson_from_scratch
-import test_lesson_gradient_flow
-import test_lesson_pipelined
 
 from delog_nb.lab.checks import CHECKS, check
 
@@ -35,12 +33,8 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-for module in (
-    test_lesson_contrastive_loss,
-    test_lesson_from_scratch,
-    test_lesson_gradient_flow,
-    test_lesson_pipelined,
-):
+for path in sorted(Path(__file__).parent.glob("test_lesson_*.py")):
+    module = import_module(path.stem)
     RIGHT += module.RIGHT
     WRONG += module.WRONG
 

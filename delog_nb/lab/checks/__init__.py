@@ -7,6 +7,7 @@ tests a property on random inputs, so that any right answer passes. Each lesson 
 from __future__ import annotations
 
 import html
+import pkgutil
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from delog_nb.config import closest
 
 CHECKS: dict[str, tuple[str, Callable[[Any], str | None]]] = {}  # name: lesson, check
-LESSONS = ("four_ways", "gradient_flow", "contrastive_loss", "from_scratch", "pipelined")
+LESSONS = tuple(module.name for module in pkgutil.iter_modules(__path__))
 
 
 class Result:
