@@ -68,7 +68,8 @@ def sweep(
 
     A run that another sweep is making in the same folder is waited for, and made here if that
     sweep dies. Runs that failed before are not tried again, unless ``retry_failed`` says so: then
-    they are the only ones.
+    they are the only ones. A run whose worker or scheduler is lost leaves no error behind: the next
+    call makes it.
 
     Args:
         experiments: the runs
@@ -141,8 +142,9 @@ def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - an executor raises what it likes for a lost worker
-        text = " ".join(str(error).split())
-        return Outcome(run_id, "failed", error=f"its worker was lost ({text or repr(error)})")
+        text = " ".join(str(error).split()) or type(error).__name__
+        sentence = f"its worker, or what it was reached by, was lost ({text})"
+        return Outcome(run_id, "failed", error=sentence)
 
 
 def check_folder(out: Path) -> None:

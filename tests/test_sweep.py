@@ -74,12 +74,12 @@ def test_a_process_pool_makes_the_same_records_and_survives_a_kill(
     check_same(tmp_path, alone)
 
 
-def test_a_real_dask_cluster_loses_a_worker_and_no_record(
+def test_a_real_dask_cluster_loses_a_worker_then_its_scheduler_and_no_record(
     tmp_path: Path, alone: dict[str, records.Record], cache: Path
 ) -> None:
-    """A scheduler and two workers as processes on loopback; one is killed in the middle."""
+    """A scheduler and two workers as processes on loopback; a `LocalCluster` makes the rest."""
     pytest.importorskip("distributed")
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
     spot, out = tmp_path / "scheduler.json", tmp_path / "runs"
     dask = [sys.executable, "-m", "distributed.cli"]
@@ -96,23 +96,31 @@ def test_a_real_dask_cluster_loses_a_worker_and_no_record(
         subprocess.Popen(c, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for c in commands
     ]
-    struck = threading.Event()
+    scheduler_dies_at = 12
 
-    def kill_one(progress: Progress, outcome: Outcome | None) -> None:
-        if progress.done >= 3 and not struck.is_set():
-            struck.set()
+    def strike(progress: Progress, outcome: Outcome | None) -> None:
+        if progress.done >= 3:
             started[1].kill()
+        if progress.done >= scheduler_dies_at:
+            started[0].kill()
 
     try:
         with Client(scheduler_file=str(spot), timeout="60s", set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
-            executor = client.get_executor()
-            progress = sweep(runs(24), out, executor, slots=2, on_change=kill_one)
+            progress = sweep(runs(24), out, client.get_executor(), slots=2, on_change=strike)
     finally:
         for process in started:
             process.kill()
             process.wait()
-    assert struck.is_set()
+    assert progress.done + progress.failed == 24
+    assert scheduler_dies_at <= progress.done < 24
+    assert all("was lost" in o.error for o in progress.outcomes.values() if o.state == "failed")
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        progress = sweep(runs(24), out, client.get_executor(), slots=2)
     assert (progress.done, progress.failed) == (24, 0)
     check_same(out, alone)
 
@@ -198,7 +206,8 @@ def test_a_lost_worker_is_a_failed_run_on_any_executor(tmp_path: Path) -> None:
             return future
 
     outcomes = sweep(runs(2), tmp_path, Losing()).outcomes.values()
-    assert {o.error for o in outcomes} == {"its worker was lost (out of memory)"}
+    lost = "its worker, or what it was reached by, was lost (out of memory)"
+    assert {o.error for o in outcomes} == {lost}
 
 
 def test_an_unreadable_record_is_a_failure_and_stays(tmp_path: Path) -> None:
