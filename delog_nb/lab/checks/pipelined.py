@@ -1,4 +1,4 @@
-"""Exercises of lesson 5, Pipelined training."""
+"""Exercises of lesson 11, Pipelined training."""
 
 from __future__ import annotations
 
