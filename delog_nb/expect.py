@@ -15,7 +15,7 @@ from delog_nb.data import shape
 from delog_nb.measure.estimate import estimate, numbers_of_images
 from delog_nb.records import Record
 
-NOTEBOOK_SECONDS = 10.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
+NOTEBOOK_SECONDS = 7.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
 
 _NOT_COSTS = {"seed": 0, "epochs": 1, "lr": 1.0, "lr_min": 0.0, "weight_decay": 0.0}
 

@@ -17,6 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Run every lesson at normal size; write outputs, headers and the students' notebooks."""
     from delog_nb.lab.lessons import build, sources
+    from delog_nb.lab.syllabus import update_readme
 
     chosen = [path for path in sources(values.folder) if values.only in path.name]
     if not chosen:
@@ -32,4 +33,7 @@ def run(values: argparse.Namespace) -> int:
         )
         if cost.seconds > 60 or cost.megabytes > 1500:
             print(f"{path.stem} is above 60 s or 1500 MB", file=sys.stderr)
+    readme = values.folder.resolve().parent / "README.md"
+    if readme.exists() and update_readme(readme, values.folder.resolve()):
+        print(f"The table of lessons in {readme} is up to date.")
     return 0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 from IPython.display import HTML
 
+from delog_nb.files import write_atomically
 from delog_nb.lab.lessons import TAKES
+
+_README_TABLE = re.compile(r"^\| \| Lesson \|.*\n\|[-|]+\|\n(?:\| \d+ \|.*\n)*", re.MULTILINE)
 
 
 class Lesson(NamedTuple):
@@ -52,3 +56,18 @@ def course(folder: Path = Path()) -> HTML:
     names = ("", "Lesson", "You will learn", "Minutes", "Seconds of computing")
     head = "".join(f"<th>{name}</th>" for name in names)
     return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def update_readme(readme: Path, folder: Path) -> bool:
+    """Write the lessons of ``folder`` into the README's table of them; False if it has none."""
+    text = readme.read_text(encoding="utf-8")
+    lines = ["| | Lesson | You will learn | Minutes |", "|---|---|---|---|"]
+    for lesson in lessons(folder):
+        link = f"[{lesson.title}]({folder.name}/{lesson.path.name})"
+        lines.append(f"| {lesson.number} | {link} | {lesson.learn} | {lesson.minutes} |")
+    found = _README_TABLE.search(text)
+    if found is None:
+        return False
+    with write_atomically(readme) as file:
+        file.write((text[: found.start()] + "\n".join(lines) + "\n" + text[found.end() :]).encode())
+    return True
