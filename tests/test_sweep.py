@@ -254,6 +254,9 @@ def test_dry_run_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert len(lines) == 5
     assert lines[-1].startswith("4 runs, 0 of them done; the others take about ")
     assert not (tmp_path / "out").exists()
+    assert main([*words[:2], "--dry-run"]) == 0
+    assert main(words[:2]) == 2
+    assert "--out is missing: name the folder for the runs" in capsys.readouterr().err
 
 
 def test_a_notebook_for_each_run(tmp_path: Path) -> None:

@@ -32,9 +32,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="GRID",
         help="grid file (YAML): fixed, cross and exclude, see experiments/; runs go in its order",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the runs; what is there is not redone"
-    )
+    parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")
     parser.add_argument(
         "--workers",
         default=str(os.cpu_count() or 1),
@@ -84,22 +82,27 @@ def run(values: argparse.Namespace) -> int:
 
     from delog_nb.jobs import is_finished
 
+    out: Path | None = values.out
     if values.dry_run:
         missing = [
-            e for e in experiments if not is_finished(values.out / e.run_id, notebook is not None)
+            e
+            for e in experiments
+            if out is None or not is_finished(out / e.run_id, notebook is not None)
         ]
-        _print_plan(described, experiments, missing, values.out, workers, notebook is not None)
+        _print_plan(described, experiments, missing, out, workers, notebook is not None)
         return 0
+    if out is None:
+        raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
     from delog_nb.cli.progress import stop_on_interrupt
     from delog_nb.sweep import check_folder, sweep
 
-    check_folder(values.out)
+    check_folder(out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
-        (values.out / GRIDS).mkdir(exist_ok=True)
+        (out / GRIDS).mkdir(exist_ok=True)
         for path in values.grids:
-            if (values.out / GRIDS / path.name).resolve() != path.resolve():
-                shutil.copyfile(path, values.out / GRIDS / path.name)
+            if (out / GRIDS / path.name).resolve() != path.resolve():
+                shutil.copyfile(path, out / GRIDS / path.name)
 
         def should_stop() -> bool:
             return asked.is_set() or time.monotonic() > until
@@ -107,7 +110,7 @@ def run(values: argparse.Namespace) -> int:
         display = _Display(len(experiments))
         progress = sweep(
             experiments,
-            values.out,
+            out,
             executor,
             notebook=notebook,
             retry_failed=values.retry_failed,
@@ -119,7 +122,7 @@ def run(values: argparse.Namespace) -> int:
         if should_stop() and hasattr(executor, "stop"):
             executor.stop()
     display.close()
-    return _report(progress, values.out)
+    return _report(progress, out)
 
 
 def _grids(paths: list[Path]) -> list[grid.Grid]:
@@ -217,7 +220,7 @@ def _print_plan(
     described: list[grid.Grid],
     experiments: list[Experiment],
     missing: list[Experiment],
-    out: Path,
+    out: Path | None,
     workers: int,
     with_notebook: bool,
 ) -> None:
@@ -231,7 +234,8 @@ def _print_plan(
         names = ["net", "method", *(name for g in described for name in g.cross)]
         choices = ", ".join(f"{n}={getattr(experiment, n)}" for n in dict.fromkeys(names))
         print(f"{experiment.run_id}  {choices}{done}")
-    known = [r for r in records.find(out) if isinstance(r, records.Record)]
+    found = records.find(out) if out is not None else ()
+    known = [r for r in found if isinstance(r, records.Record)]
     seconds = expected_seconds(missing, known, notebook=with_notebook) / min(
         workers, max(1, len(missing))
     )
