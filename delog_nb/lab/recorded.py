@@ -19,7 +19,8 @@ from delog_nb.lab.session import show_table
 from delog_nb.records import Record
 
 _ROOT = Path(delog_nb.__file__).resolve().parents[1]
-GRIDS, RUNS = _ROOT / "experiments" / "recorded", _ROOT / "results" / "cpu"
+RUNS = _ROOT / "results" / "cpu"
+GRIDS = RUNS / "grids"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recorded:
 
 
 def recorded(name: str) -> Recorded:
-    """The kept runs of ``experiments/recorded/<name>.yaml``.
+    """The kept runs of ``results/cpu/grids/<name>.yaml``.
 
     Raises:
         ExperimentError: there is no such grid, or none of its runs is kept here (the course lies in
