@@ -117,7 +117,7 @@ class Apart:
                 if adam is not None:
                     adam.step()
                     adam.zero_grad(set_to_none=True)
-                self._lap(name)
+                    self._lap(name)
         return self.found
 
     def gradients(self, part: Component, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,7 +132,8 @@ class Apart:
         for output, seam in reversed(seams):
             if seam.grad is not None:
                 output.backward(seam.grad)
-        self._lap("heads")
+        if seams:
+            self._lap("heads")
         features.backward(copy.grad)
         self._lap("blocks backward")
         return features, t
