@@ -61,23 +61,17 @@ def stacked_figure(
             hovertemplate=f"{part}: %{{x:,.4g}}<extra></extra>",
         )
     ends = {name: max(totals[name], (spread or {}).get(name, (0, 0))[1]) for name in names}
-    if spread:
+    for place, (name, bounds) in enumerate((spread or {}).items()):
         figure.add_scatter(
-            x=[totals[name] for name in names],
-            y=names,
-            mode="markers",
-            name="half of all steps",
-            marker={"color": "#1b1f23", "size": 1},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [spread[name][1] - totals[name] for name in names],
-                "arrayminus": [totals[name] - spread[name][0] for name in names],
-                "color": "#1b1f23",
-                "thickness": 2,
-                "width": 8,
-            },
-            hoverinfo="skip",
+            x=bounds,
+            y=[name, name],
+            mode="lines+markers",
+            name="middle half of all steps",
+            legendgroup="spread",
+            showlegend=place == 0,
+            line={"color": "#1b1f23", "width": 2},
+            marker={"symbol": "line-ns-open", "size": 12, "color": "#1b1f23"},
+            hovertemplate="%{x:,.4g}<extra></extra>",
         )
     for name in names:
         figure.add_annotation(
@@ -90,7 +84,7 @@ def stacked_figure(
         margin={"b": 130},
     )  # fmt: skip
     figure.update_xaxes(range=[0, 1.16 * max(ends.values())])
-    return figure.update_yaxes(autorange="reversed")
+    return figure.update_yaxes(autorange="reversed", ticksuffix="  ")
 
 
 def stacked_table(
@@ -270,14 +264,16 @@ def bill_figure(bills: Mapping[str, Bill], title: str) -> go.Figure:
     """Every cost of every method as a multiple of BP's, on a log axis; the first bill is BP's."""
     figure = go.Figure()
     reference, *others = bills.items()
-    for label, bill in others:
+    rows = range(len(_COSTS))
+    for place, (label, bill) in enumerate(others):
         style = _style(label)
         figure.add_scatter(
             x=[cost(bill) / cost(reference[1]) for cost in _COSTS.values()],
-            y=list(_COSTS),
+            # a little apart, so that none hides another
+            y=[row + 0.2 * (place - (len(others) - 1) / 2) for row in rows],
             mode="markers",
             name=label,
-            marker={"symbol": style["symbol"], "size": 15, "color": style["color"]},
+            marker={"symbol": style["symbol"], "size": 13, "color": style["color"]},
             hovertemplate="× %{x:.2f}",
         )
     layout(figure, title, f"Multiple of {reference[0]}'s (log scale)", "", height=420)
@@ -288,7 +284,9 @@ def bill_figure(bills: Mapping[str, Bill], title: str) -> go.Figure:
     ticks = [0.2, 0.5, 1, 2, 5, 10, 20, 50]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     figure.update_layout(hovermode="closest")
-    return figure.update_yaxes(autorange="reversed")
+    return figure.update_yaxes(
+        autorange="reversed", tickvals=list(rows), ticktext=list(_COSTS), ticksuffix="  "
+    )
 
 
 def bill_table(bills: Mapping[str, Bill]) -> pd.DataFrame:
