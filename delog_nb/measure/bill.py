@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -42,8 +43,9 @@ class Bill(NamedTuple):
     longest_flow: int
 
 
+@lru_cache(maxsize=64)  # to build a deep network takes longer than to count it
 def shapes_of(experiment: Experiment) -> Method:
-    """The experiment's method without memory for its weights."""
+    """The experiment's method without memory for its weights; look at it, do not change it."""
     with torch.device("meta"):
         return methods.build(experiment)
 
