@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from dataclasses import dataclass
-from itertools import pairwise
 
 import psutil
 import torch
@@ -14,20 +12,11 @@ import torch
 from delog_nb import methods
 from delog_nb.components import count_parameters
 from delog_nb.config import Experiment
-from delog_nb.data import Split, Views, load, shape
-from delog_nb.data.views import EpochPlan
+from delog_nb.data import load, shape
 from delog_nb.measure.memory import LiveBytes
+from delog_nb.measure.trial import Trial
 from delog_nb.registry import DATASETS
-from delog_nb.team import Batch, Team
-from delog_nb.training import (
-    EVALUATION_BATCH,
-    accuracy,
-    autocast,
-    make_optimizers,
-    pick_device,
-    pick_precision,
-    train_components,
-)
+from delog_nb.training import pick_device
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5
 _STATES = 2  # Adam's moments, each as large as the weights
@@ -89,24 +78,35 @@ def numbers_of_images(experiment: Experiment) -> tuple[int, int, int]:
     return total - val, val, known[1]
 
 
-def step_bytes(experiment: Experiment) -> int:
+def step_bytes(experiment: Experiment, *, summed: bool = False) -> int:
     """Peak bytes of a training step in float32, from shapes alone: nothing is computed.
 
     Weights, gradients, Adam's moments and what forward keeps for backward, as `training.train_step`
     frees it; scratch memory inside kernels is not in it.
+
+    Args:
+        experiment: what is trained
+        summed: one backward pass of the sum of all losses, so that no component's graph is freed
+            before; by default each component's graph is freed before the next one begins
     """
     image, _ = shape(experiment)
     with torch.device("meta"):
         method = methods.build(experiment)
         r = torch.empty(2 * experiment.batch_size, *image)
         t = torch.empty(2 * experiment.batch_size, dtype=torch.long)
+        losses = []
         with LiveBytes("meta") as live:
             live.track([r, t, *method.parameters(), *method.buffers()])
             for component in method.parts():
                 r, t, loss = component(r.detach(), t)
+                if summed:
+                    losses.append(loss)
+                    continue
                 loss.backward()
                 for parameter in component.parameters():
                     parameter.grad = None
+            if summed:
+                torch.stack(losses).sum().backward()
     return live.peak + _STATES * 4 * count_parameters(method.parameters())
 
 
@@ -125,9 +125,9 @@ def estimate(experiment: Experiment) -> Estimate:
         DataError: an image folder cannot be read.
     """
     device = pick_device(experiment.device)
-    (channels, height, width), classes = shape(experiment)
+    image, _ = shape(experiment)
     train, val, test = numbers_of_images(experiment)
-    data_bytes = (train + val + test) * channels * height * width
+    data_bytes = (train + val + test) * math.prod(image)
     needed = (step_bytes(experiment) + data_bytes) / 1e6
     with torch.device("meta"):
         method = methods.build(experiment)
@@ -136,7 +136,7 @@ def estimate(experiment: Experiment) -> Estimate:
     free = free_bytes(device) / 1e6
     if needed > free:
         return Estimate(parameters, effective, needed, free, None)
-    step, evaluation, peak = _try(experiment, device, (channels, height, width), classes)
+    step, evaluation, peak = _try(experiment, device)
     steps = math.ceil(train / experiment.batch_size)
     full = train / experiment.batch_size  # the last batch may be smaller
     epoch = step * (full + steps) / 2 + evaluation * (val + test)
@@ -145,45 +145,15 @@ def estimate(experiment: Experiment) -> Estimate:
     )
 
 
-def _try(
-    experiment: Experiment, device: torch.device, image: tuple[int, int, int], classes: int
-) -> tuple[float, float, int]:
+def _try(experiment: Experiment, device: torch.device) -> tuple[float, float, int]:
     """Seconds of a step with its views and of evaluating one image; a step's peak bytes."""
-    method = methods.build(experiment).to(device).to(memory_format=torch.channels_last)
-    optimizers = make_optimizers(method, experiment)
-    context = autocast(device, pick_precision(experiment.precision, device))
-    views = Views.of(experiment, (0.5,) * image[0], (0.25,) * image[0], device)
-    count = max(experiment.batch_size, EVALUATION_BATCH)
-    pixels = torch.arange(count * math.prod(image), device=device).remainder_(251)
-    images = pixels.to(torch.uint8).view(count, *image)
-    images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.arange(count, device=device) % classes
-    plan: EpochPlan = views.plan(count, 0)
-    index = plan.order[: experiment.batch_size]
-
-    def take() -> Batch:
-        return views(images[index], plan.randoms[index]), labels[index].repeat(2), []
-
-    def step() -> None:
-        train_components(method, optimizers, take, context, Team().backward)
-
-    def moment() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    step()  # the first one prepares kernels and makes Adam's state
+    trial = Trial(experiment, device)
+    trial.step()  # the first one prepares kernels and makes Adam's state
     with LiveBytes() as live:
-        live.track_training(method, optimizers)
-        step()
-    moments = [moment()]
-    while len(moments) <= _MOST_STEPS and moments[-1] - moments[0] < _MOST_SECONDS:
-        step()
-        moments.append(moment())
-    taken = [later - earlier for earlier, later in pairwise(moments)]
-
-    split = Split(images[:EVALUATION_BATCH], labels[:EVALUATION_BATCH])
-    accuracy(method, split, views, context)
-    begin = moment()
-    accuracy(method, split, views, context)
-    return statistics.median(taken), (moment() - begin) / len(split), live.peak
+        live.track_training(trial.method, trial.optimizers)
+        trial.step()
+    taken: list[float] = []
+    while len(taken) < _MOST_STEPS and sum(taken) < _MOST_SECONDS:
+        taken.append(trial.seconds(trial.step))
+    trial.evaluate()
+    return statistics.median(taken), trial.seconds(trial.evaluate) / trial.evaluated, live.peak
