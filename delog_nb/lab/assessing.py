@@ -218,7 +218,7 @@ def by_size(records: Iterable[Record]) -> list[list[Record]]:
 def described(records: Sequence[Record]) -> str:
     """What was trained on what, and how long: the size that a result belongs to."""
     if not records:
-        return "nothing: no runs"
+        return "no runs"
     experiments = [record.experiment for record in records]
 
     def each(values: Iterable[str]) -> str:
@@ -227,8 +227,7 @@ def described(records: Sequence[Record]) -> str:
     order = list(NETS)
     experiments.sort(key=lambda e: order.index(e.net))
     nets = each(
-        NETS[e.net].label + (f" at {e.width:g} of its width" if e.width != 1 else "")
-        for e in experiments
+        NETS[e.net].label + (f" (width {e.width:g})" if e.width != 1 else "") for e in experiments
     )
     images = each(f"{e.limit:,} images" if e.limit else "all images" for e in experiments)
     epochs = each(f"{e.epochs} epochs" for e in experiments)
@@ -282,10 +281,22 @@ class Assessment:
     @property
     def counts(self) -> str:
         """How many of the comparisons came out how, in words."""
-        words = {HOLDS: "as the paper says", FAILS: "against it", OPEN: "open"}
-        verdicts = [finding.verdict for finding in self.findings]
-        return ", ".join(
-            f"{verdicts.count(verdict)} {word}"
-            for verdict, word in words.items()
-            if verdict in verdicts
-        )
+        words = [_said(finding) for finding in self.findings]
+        return ", ".join(f"{words.count(word)} {word}" for word in _WORDS if word in words)
+
+
+_WORDS = (
+    "as the paper says",
+    "against it",
+    "open with the mean on its side",
+    "open with the mean against it",
+    "not tested",
+)
+
+
+def _said(finding: Finding) -> str:
+    if finding.verdict == OPEN:
+        if not finding.seeds:
+            return _WORDS[4]
+        return _WORDS[2 if finding.mean > finding.above else 3]
+    return _WORDS[0 if finding.verdict == HOLDS else 1]

@@ -42,24 +42,39 @@ def verdicts_table(found: Sequence[Assessment]) -> pd.DataFrame:
 
 
 def findings_table(found: Sequence[Assessment]) -> pd.DataFrame:
-    """A row per comparison: the numbers of `findings_figure`."""
+    """A row per comparison, the numbers of `findings_figure`; what cannot be tested is joined."""
+    return pd.DataFrame([row for assessment in found for row in _rows(assessment)])
+
+
+def _rows(assessment: Assessment) -> list[dict[str, str]]:
     rows = []
-    for assessment in found:
-        for f in assessment.findings:
-            measured = f.seeds > 0
-            rows.append(
-                {
-                    "Claim": str(assessment.claim.number),
-                    "Comparison": f.label,
-                    "Says": f"> {100 * f.above:g}" if measured or f.verdict == OPEN else "",
-                    "Measured (points)": _spread(f) if measured else f.text,
-                    "95 % interval": _interval(f),
-                    "Seeds": str(f.seeds) if measured else "–",
-                    "p": "–" if math.isnan(f.p) else f"{f.p:.3f}",
-                    "Verdict": f.verdict,
-                }
-            )
-    return pd.DataFrame(rows)
+    absent: dict[str, list[Finding]] = {}
+    for f in assessment.findings:
+        if f.seeds or f.verdict != OPEN:
+            says = f"> {100 * f.above:g}" if f.seeds else "–"
+            rows.append(_row(assessment, f.label, says, f))
+        else:
+            absent.setdefault(f.text, []).append(f)
+    for findings in absent.values():
+        first = findings[0]
+        label = first.label if len(findings) == 1 else f"{len(findings)} more comparisons"
+        if len(findings) == len(assessment.findings) > 1:
+            label = f"all {len(findings)} comparisons"
+        rows.append(_row(assessment, label, "–", first))
+    return rows
+
+
+def _row(assessment: Assessment, label: str, says: str, finding: Finding) -> dict[str, str]:
+    return {
+        "Claim": str(assessment.claim.number),
+        "Comparison": label,
+        "Says (points)": says,
+        "Measured (points)": _spread(finding) if finding.seeds else finding.text,
+        "95 % interval": _interval(finding),
+        "Seeds": str(finding.seeds) if finding.seeds else "–",
+        "p": "–" if math.isnan(finding.p) else f"{finding.p:.3f}",
+        "Verdict": finding.verdict,
+    }
 
 
 def _spread(finding: Finding) -> str:
@@ -121,14 +136,12 @@ def findings_figure(found: Sequence[Assessment]) -> go.Figure:
     )
     return figure.update_yaxes(
         tickvals=list(range(height)),
-        ticktext=[
-            f"{a.claim.number} · {f.label if f else a.claim.name}".replace("mean of the ", "")
-            for a, f in rows
-        ],
+        ticktext=[f"{a.claim.number} · {f.label if f else a.claim.name}" for a, f in rows],
         range=[height - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
         tickfont={"size": 13},
+        ticklabelstandoff=6,
     )
 
 

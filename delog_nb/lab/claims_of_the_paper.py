@@ -92,7 +92,7 @@ def _short_flows(runs: Runs) -> list[Comparison | Counted]:
         label = NETS[net].label
         ends = f"runs end before epoch {LATE.start}" if early else "no runs"
         found += [
-            Comparison(f"several − one, mean of the first {TURN} epochs, {label}", early),
+            Comparison(f"several − one, mean up to epoch {TURN}, {label}", early),
             Comparison(f"the same − that of later epochs, {label}", minus(early, late), 0.0, ends),
         ]
     return found
@@ -108,7 +108,7 @@ def _crossing(runs: Runs) -> list[Comparison | Counted]:
         where = f"{data}, {NETS[net].label}"
         ends = f"runs end before epoch {LATE.start}" if first else "no runs"
         found += [
-            Comparison(f"BP − Delog-SCL, mean of the first {TURN // 2} epochs, {where}", first),
+            Comparison(f"BP − Delog-SCL, mean up to epoch {TURN // 2}, {where}", first),
             Comparison(f"Delog-SCL − BP, after epoch {TURN}, {where}", last, 0.0, ends),
         ]
     return found

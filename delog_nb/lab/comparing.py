@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb import grid, records, training
 from delog_nb.config import ExperimentError
+from delog_nb.lab.assessing import by_size
 from delog_nb.lab.figures import curves, curves_table
 from delog_nb.lab.kept_runs import GRIDS, RUNS, recorded
 from delog_nb.lab.session import experiment
@@ -143,9 +144,13 @@ def all_recorded() -> list[Record]:
 
 
 def own_runs() -> list[Record]:
-    """What ``delog-nb sweep`` has left below ``runs/`` of the repository, at the paper's size."""
+    """What ``delog-nb sweep`` has left below ``runs/`` of the repository, at the paper's size.
+
+    Where there are several sizes, the runs of the one that has most.
+    """
     found = records.find(_ROOT / "runs") if (_ROOT / "runs").is_dir() else []
-    return [r for r in found if isinstance(r, Record) and r.experiment.preset == "paper"]
+    groups = by_size(r for r in found if isinstance(r, Record) and r.experiment.preset == "paper")
+    return groups[0] if groups else []
 
 
 @dataclass(frozen=True)
