@@ -90,7 +90,7 @@ def test_ten_claims_are_numbered_and_say_where_they_stand() -> None:
     assert [claim.number for claim in CLAIMS] == list(range(1, 11))
     assert all("section" in claim.source for claim in CLAIMS)
     assert len({claim.name for claim in CLAIMS}) == 10
-    assert lab.claims_table()["Claim"].tolist()[0] == "1. Above BP without shortcuts"
+    assert lab.claims_table()["Claim"].tolist()[0] == "Above BP without shortcuts"
 
 
 def test_every_claim_holds_where_the_paper_is_right() -> None:
@@ -141,7 +141,7 @@ def test_one_comparison_against_a_claim_is_enough() -> None:
 
     (first, *_) = lab.checklist([worse(r) for r in world(agrees=True)])
     assert first.verdict == FAILS
-    assert first.counts == "3 as the paper says, 1 against it"
+    assert first.counts == "as the paper says: 3, against it: 1"
 
 
 def test_verdicts_are_those_of_scipys_paired_test_and_holms_correction() -> None:
@@ -230,7 +230,7 @@ def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
         if "paper size" in name:
             assert {e.preset for e in described.experiments()} == {"paper"}
     figure, table = comparing._not_here(
-        "CIFAR-100", "vgg", comparing.SOURCES["CIFAR-100, paper size"]
+        "CIFAR-100", "vgg", comparing.SOURCES["CIFAR-100 at paper size"]
     )
     assert not figure.data
     assert table.iloc[:, 0].tolist() == [
@@ -238,7 +238,7 @@ def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
         "delog-nb tables runs/table3",
     ]
     # the paper's Table 4 has no ConvNet
-    tiny_source = comparing.SOURCES["Tiny-ImageNet, paper size"]
+    tiny_source = comparing.SOURCES["Tiny-ImageNet at paper size"]
     _, table = comparing._not_here("Tiny-ImageNet", "convnet", tiny_source)
     assert table.iloc[0, 0] == (
         "delog-nb compare --preset paper --dataset tiny-imagenet --nets convnet"

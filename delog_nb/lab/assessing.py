@@ -262,8 +262,10 @@ class Claim:
         """
         runs = Runs(records)
         findings = judge(self.compare(runs))
-        counted = all(not f.seeds for f in findings) and any(f.verdict != OPEN for f in findings)
-        return Assessment(self, findings, "counted, at the paper's size" if counted else runs.where)
+        where = runs.where if any(f.seeds for f in findings) else described([])
+        if all(not f.seeds and f.verdict != OPEN for f in findings):
+            where = "counted, at the paper's size"
+        return Assessment(self, findings, where)
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class Assessment:
     def counts(self) -> str:
         """How many of the comparisons came out how, in words."""
         words = [_said(finding) for finding in self.findings]
-        return ", ".join(f"{words.count(word)} {word}" for word in _WORDS if word in words)
+        return ", ".join(f"{word}: {words.count(word)}" for word in _WORDS if word in words)
 
 
 _WORDS = (

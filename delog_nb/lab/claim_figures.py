@@ -22,7 +22,8 @@ def claims_table() -> pd.DataFrame:
     """What the paper says, and where."""
     return pd.DataFrame(
         {
-            "Claim": [f"{claim.number}. {claim.name}" for claim in CLAIMS],
+            "No.": [claim.number for claim in CLAIMS],
+            "Claim": [claim.name for claim in CLAIMS],
             "The paper says": [claim.text for claim in CLAIMS],
             "Where": [claim.source for claim in CLAIMS],
         }
@@ -33,7 +34,8 @@ def verdicts_table(found: Sequence[Assessment]) -> pd.DataFrame:
     """A row per claim: what came out, and at which size."""
     return pd.DataFrame(
         {
-            "Claim": [f"{a.claim.number}. {a.claim.name}" for a in found],
+            "No.": [a.claim.number for a in found],
+            "Claim": [a.claim.name for a in found],
             "Verdict": [a.verdict for a in found],
             "Comparisons": [a.counts for a in found],
             "Tested on": [a.where for a in found],

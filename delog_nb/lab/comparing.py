@@ -23,7 +23,7 @@ from delog_nb.records import Record, mean_and_std, record_of
 from delog_nb.registry import METHODS, NETS
 
 _ROOT = GRIDS.parents[1]
-NOW = "digits, made now"
+NOW = "digits made now"
 ALL = "all four"
 
 
@@ -54,16 +54,16 @@ class Source:
 
 
 SOURCES = {
-    "CIFAR-10 (JPEG), CPU size": Source(
+    "CIFAR-10 (JPEG) at CPU size": Source(
         "experiments/recorded/table2.yaml", str(RUNS.relative_to(_ROOT)), "recorded"
     ),
-    "CIFAR-10, paper size": Source(
+    "CIFAR-10 at paper size": Source(
         "experiments/paper/table2.yaml", "runs/table2", "your own runs"
     ),
-    "CIFAR-100, paper size": Source(
+    "CIFAR-100 at paper size": Source(
         "experiments/paper/table3.yaml", "runs/table3", "your own runs"
     ),
-    "Tiny-ImageNet, paper size": Source(
+    "Tiny-ImageNet at paper size": Source(
         "experiments/paper/table4.yaml", "runs/table4", "your own runs"
     ),
 }  # fmt: skip
@@ -77,7 +77,9 @@ def _there(folder: Path) -> bool:
 @functools.cache
 def made_now(net: str) -> list[Record]:
     """All methods on the digits, one seed, in seconds; made once in a session."""
-    runs = [experiment(net=net, method=method, width=0.125, epochs=6) for method in METHODS]
+    runs = [
+        experiment(net=net, method=method, width=0.125, epochs=6, limit=700) for method in METHODS
+    ]
     return [record_of(training.train(run)) for run in runs]
 
 
