@@ -4,7 +4,8 @@ JOBS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 # Students' lessons are these without the solutions; a test holds them together.
-NOTEBOOKS := notebooks/solutions notebooks/00_start.ipynb notebooks/lab.ipynb notebooks/experiment.ipynb
+NOTEBOOKS := notebooks/solutions notebooks/00_start.ipynb notebooks/lab.ipynb notebooks/quiz.ipynb \
+  notebooks/experiment.ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test compare lessons browser-test bench

@@ -49,6 +49,19 @@ def difference(one: Mapping[int, float], other: Mapping[int, float]) -> Differen
     return Difference(float(gaps.mean()), len(seeds), float(stats.ttest_1samp(gaps, 0).pvalue))
 
 
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Where the mean of all seeds lies, by Student's t; NaN for fewer than two values.
+
+    >>> [round(end, 3) for end in interval([1.0, 2.0, 3.0])]
+    [-0.484, 4.484]
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    mean, count = float(np.mean(values)), len(values)
+    half = float(stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
+    return mean - half, mean + half
+
+
 def holm(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences, p raised for their number (Holm, 1979).
 
