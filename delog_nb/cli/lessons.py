@@ -15,8 +15,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(values: argparse.Namespace) -> int:
-    """Run every lesson at normal size; write outputs, headers and the students' notebooks."""
-    from delog_nb.lab.lessons import build, sources
+    """Run every lesson at normal size; write outputs, headers and the students' notebooks.
+
+    Then the start page and the instructor's guide say again what the headers say.
+    """
+    from delog_nb.lab.lessons import build, build_page, sources
+    from delog_nb.lab.syllabus import refresh
 
     chosen = [path for path in sources(values.folder) if values.only in path.name]
     if not chosen:
@@ -32,4 +36,8 @@ def run(values: argparse.Namespace) -> int:
         )
         if cost.seconds > 60 or cost.megabytes > 1500:
             print(f"{path.stem} is above 60 s or 1500 MB", file=sys.stderr)
+    start = values.folder / "00_start.ipynb"
+    if start.exists():
+        build_page(start)
+    refresh(values.folder.parent / "docs" / "instructors.md", values.folder)
     return 0

@@ -1,43 +1,75 @@
-"""The course as a list, made from the lessons' own headers."""
+"""The course as a list, made from the lessons' own headers and openings."""
 
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 from IPython.display import HTML
+from nbformat import NotebookNode
 
-from delog_nb.lab.lessons import TAKES
+from delog_nb.files import write_atomically
+from delog_nb.lab.lessons import TAKES, tags
+
+# What lessons belong to: a name, and the numbers of its lessons.
+GROUPS = (
+    ("The idea", range(1, 5)),
+    ("The measurements", range(5, 9)),
+    ("The balance", range(9, 100)),
+)
+_BEGIN, _END = "<!-- lessons: written by delog-nb lessons -->", "<!-- end of lessons -->"
 
 
 class Lesson(NamedTuple):
-    """A lesson's number and title, what it teaches, and what it takes."""
+    """A lesson's number and title, its question, what it teaches, and what it takes."""
 
     path: Path
     number: int
     title: str
+    question: str
     learn: str
     minutes: int
     seconds: int
     megabytes: int
+    exercises: int
+
+    @property
+    def group(self) -> str:
+        """The part of the course that it belongs to."""
+        return next(name for name, numbers in GROUPS if self.number in numbers)
 
 
 def lessons(folder: Path = Path()) -> list[Lesson]:
-    """The lessons in ``folder``, in reading order."""
+    """The lessons in ``folder``, in reading order; what has no header is none."""
     found = []
     for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        header = notebook.cells[0].source
+        header = notebook.cells[0].source if notebook.cells else ""
         takes = TAKES.search(header)
-        if takes is None:
+        if takes is None or not all(text.isdecimal() for text in takes.groups()):
             continue
         number, _, title = header.splitlines()[0].removeprefix("# ").partition(" · ")
         learn = header.partition("**You will learn** ")[2].partition("\n")[0]
         minutes, seconds, megabytes = (int(text) for text in takes.groups())
-        found.append(Lesson(path, int(number), title, learn, minutes, seconds, megabytes))
-    return found
+        exercises = sum("exercise" in tags(cell) for cell in notebook.cells)
+        asks = _question(notebook)
+        found.append(
+            Lesson(path, int(number), title, asks, learn, minutes, seconds, megabytes, exercises)
+        )
+    return sorted(found, key=lambda lesson: lesson.number)
+
+
+def _question(notebook: NotebookNode) -> str:
+    """The question that a lesson opens with: the first one in bold type, or else the first one."""
+    opening = next((c.source for c in notebook.cells[1:] if c.cell_type == "markdown"), "")
+    bold = re.search(r"\*\*([^*?]+\?)\*\*", opening)
+    plain = re.search(r"(?:^|[.:!?]\s+)([^.:!?]+\?)", opening)
+    found = bold or plain
+    text = " ".join(found[1].split()) if found else ""
+    return text[:1].upper() + text[1:]
 
 
 def course(folder: Path = Path()) -> HTML:
@@ -52,3 +84,29 @@ def course(folder: Path = Path()) -> HTML:
     names = ("", "Lesson", "You will learn", "Minutes", "Seconds of computing")
     head = "".join(f"<th>{name}</th>" for name in names)
     return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def for_instructors(folder: Path) -> str:
+    """The lessons as a table in Markdown, with their questions, minutes and exercises."""
+    lines = ["| | Lesson | Its question | Minutes | Exercises |", "|---|---|---|---|---|"]
+    found = lessons(folder)
+    for lesson in found:
+        cells = [lesson.number, lesson.title, lesson.question, lesson.minutes, lesson.exercises]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    minutes, exercises = sum(x.minutes for x in found), sum(x.exercises for x in found)
+    return "\n".join([*lines, f"| | All | | {minutes} | {exercises} |"])
+
+
+def with_table(text: str, table: str) -> str:
+    """``text`` with ``table`` between its two marks, if it has them."""
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    return f"{before}{begin}\n{table}\n{end}{after}" if begin and end else text
+
+
+def refresh(document: Path, folder: Path) -> None:
+    """Write the table of lessons anew in a document that has a place for it."""
+    if document.exists():
+        text = with_table(document.read_text(encoding="utf-8"), for_instructors(folder))
+        with write_atomically(document) as file:
+            file.write(text.encode())
