@@ -16,7 +16,8 @@ from delog_nb.lab.syllabus import Lesson, lessons
 _COLORS = {"The idea": "#5E4B8B", "The measurements": "#00748A", "The balance": "#8A5A00"}
 _INK, _SOFT = "#1f2328", "#424a53"  # on white: 15.6 : 1 and 8.9 : 1
 _LINE, _PAD = 20, 16  # pixels: a line of text, and between two stations
-_MOST = 64  # letters in a line of a question
+_MOST = 58  # letters in a line of a question
+_IMAGE = 560  # pixels: stored as an image, it is read on narrow pages too
 _LEFT, _TEXT = 22, 52  # pixels: the line of stations, and where texts begin
 
 
@@ -33,7 +34,7 @@ def course_map(folder: Path = Path()) -> go.Figure:
     minutes = sum(lesson.minutes for lesson in found)
     if not found:
         bottom = _LINE
-    title = f"The course: {len(found)} lessons, {minutes} minutes of reading and exercises"
+    title = f"The course: {len(found)} lessons, {minutes} minutes"
     figure.update_layout(
         title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}},
         height=bottom + 60,
@@ -41,6 +42,7 @@ def course_map(folder: Path = Path()) -> go.Figure:
         template="plotly_white",
         font={"size": 14, "color": _INK},
         showlegend=False,
+        meta={"image_width": _IMAGE},
     )
     # places are pixels: from the top, and from the left; widths follow the page
     figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)

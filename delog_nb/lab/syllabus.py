@@ -20,7 +20,6 @@ GROUPS = (
     ("The measurements", range(5, 9)),
     ("The balance", range(9, 100)),
 )
-_BEGIN, _END = "<!-- lessons: written by delog-nb lessons -->", "<!-- end of lessons -->"
 
 
 class Lesson(NamedTuple):
@@ -77,36 +76,51 @@ def course(folder: Path = Path()) -> HTML:
     rows = "".join(
         f'<tr><td>{lesson.number}</td><td style="text-align:left">'
         f'<a href="{lesson.path.name}">{html.escape(lesson.title)}</a></td>'
-        f'<td style="text-align:left;white-space:normal">{html.escape(lesson.learn)}</td>'
+        f'<td style="text-align:left;white-space:normal">{_html(lesson.learn)}</td>'
         f"<td>{lesson.minutes}</td><td>{lesson.seconds}</td></tr>"
         for lesson in lessons(folder)
     )
     names = ("", "Lesson", "You will learn", "Minutes", "Seconds of computing")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    sides = ("right", "left", "left", "right", "right")
+    head = "".join(
+        f'<th style="text-align:{side}">{name}</th>'
+        for name, side in zip(names, sides, strict=True)
+    )
     return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
 
 
-def for_instructors(folder: Path) -> str:
-    """The lessons as a table in Markdown, with their questions, minutes and exercises."""
+def _html(text: str) -> str:
+    """Text of a header, with its code as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def update_readme(readme: Path, folder: Path) -> bool:
+    """Write the lessons of ``folder`` into the README's table of them; False if it has none."""
+    lines = ["| | Lesson | You will learn | Minutes |", "|---|---|---|---|"]
+    for lesson in lessons(folder):
+        link = f"[{lesson.title}]({folder.name}/{lesson.path.name})"
+        lines.append(f"| {lesson.number} | {link} | {lesson.learn} | {lesson.minutes} |")
+    return _update(readme, lines)
+
+
+def update_guide(guide: Path, folder: Path) -> bool:
+    """The same for the instructor's guide: questions, minutes, and how many exercises."""
     lines = ["| | Lesson | Its question | Minutes | Exercises |", "|---|---|---|---|---|"]
     found = lessons(folder)
     for lesson in found:
         cells = [lesson.number, lesson.title, lesson.question, lesson.minutes, lesson.exercises]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     minutes, exercises = sum(x.minutes for x in found), sum(x.exercises for x in found)
-    return "\n".join([*lines, f"| | All | | {minutes} | {exercises} |"])
+    return _update(guide, [*lines, f"| | All | | {minutes} | {exercises} |"])
 
 
-def with_table(text: str, table: str) -> str:
-    """``text`` with ``table`` between its two marks, if it has them."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    return f"{before}{begin}\n{table}\n{end}{after}" if begin and end else text
-
-
-def refresh(document: Path, folder: Path) -> None:
-    """Write the table of lessons anew in a document that has a place for it."""
-    if document.exists():
-        text = with_table(document.read_text(encoding="utf-8"), for_instructors(folder))
-        with write_atomically(document) as file:
-            file.write(text.encode())
+def _update(document: Path, lines: list[str]) -> bool:
+    """Put a table in the place of the one with the same head; False if there is none."""
+    text = document.read_text(encoding="utf-8")
+    table = re.compile(rf"^{re.escape(lines[0])}\n(?:\|.*\n)*", re.MULTILINE)
+    found = table.search(text)
+    if found is None:
+        return False
+    with write_atomically(document) as file:
+        file.write((text[: found.start()] + "\n".join(lines) + "\n" + text[found.end() :]).encode())
+    return True
