@@ -32,8 +32,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=min(4, os.cpu_count() or 1),
-        help="exercises checked at the same time (default: cores, at most 4)",
+        default=min(2, os.cpu_count() or 1),
+        help="exercises checked at the same time, 1 GB of memory each (default: 2)",
     )
 
 

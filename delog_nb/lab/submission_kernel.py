@@ -76,7 +76,7 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(delog_nb.__path__, "delog_nb."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("sklearn.datasets", "torch._dynamo", "ipykernel.ipkernel", "IPython.core.display"):
+    for name in ("sklearn.datasets", "ipykernel.ipkernel"):
         importlib.import_module(name)
 
 

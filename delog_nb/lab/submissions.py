@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -136,25 +137,21 @@ def check_folder(
             on_row(row, done, total)
         idle: queue.SimpleQueue[Nursery] = queue.SimpleQueue()
         idle.put(first)
-        more = [Nursery(limits, folder) for _ in range(min(workers, len(work)) - 1)]
-        try:
-            for nursery in more:
-                idle.put(nursery)
+        with contextlib.ExitStack() as more, ThreadPoolExecutor(workers) as pool:
 
             def one(given: tuple[_Submission, str, str]) -> Row:
-                nursery = idle.get()
+                try:
+                    nursery = idle.get_nowait()
+                except queue.Empty:  # at most once for each thread but the first
+                    nursery = more.enter_context(Nursery(limits, folder))
                 try:
                     return _row(nursery, *given)
                 finally:
                     idle.put(nursery)
 
-            with ThreadPoolExecutor(max(1, len(more) + 1)) as pool:
-                for row in pool.map(one, work):
-                    rows.append(row)
-                    on_row(row, len(rows), total)
-        finally:
-            for nursery in more:
-                nursery.__exit__(None, None, None)
+            for row in pool.map(one, work):
+                rows.append(row)
+                on_row(row, len(rows), total)
     places = {name: place for place, name in enumerate(["", *first.exercises])}
     return sorted(rows, key=lambda row: (row.file, places[row.exercise]))
 
