@@ -15,7 +15,7 @@ from delog_nb.lab.checks import CHECKS, LESSONS, check
 from delog_nb.lab.lessons import TAKES, minutes_to_read, sources, student, tags
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-TAGS = {"header", "exercise", "solution", "check", "parameters", "nbval-check-output"}
+TAGS = {"header", "exercise", "solution", "check", "parameters", "nbval-check-output", "machine"}
 MOST_LINES = 25
 HEADER = ("**You will learn** ", "**You need** ", "**Takes** ", "**In the paper** ")
 ALL = sorted([*NOTEBOOKS.glob("*.ipynb"), *sources(NOTEBOOKS)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from delog_nb.cli.flags import Parser
 
-# command: one line of help. The module of its name adds its flags and runs it.
+# command: one line of help. The module of its name (_ for -) adds its flags and runs it.
 COMMANDS = {
     "compare": "train several methods on the same images and write a table and a page",
     "train": "train one method",
@@ -17,8 +18,13 @@ COMMANDS = {
     "runs": "list, compare or remove records",
     "params": "print the parameter table",
     "lessons": "run the lessons, measure them and store their outputs",
+    "check-submissions": "check the exercises of a folder of submitted notebooks",
     "doctor": "check this installation",
 }
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"delog_nb.cli.{command.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,13 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, line in COMMANDS.items():
         command = commands.add_parser(name, help=line, description=line)
         if name in words[:1]:  # the others' flags are not needed
-            import_module(f"delog_nb.cli.{name}").add_flags(command)
+            _module(name).add_flags(command)
     if not words:
         parser.print_help()
         return 0
     try:
         values = parser.parse_args(words)
-        status: int = import_module(f"delog_nb.cli.{values.command}").run(values)
+        status: int = _module(values.command).run(values)
         return status
     except ValueError as error:  # ExperimentError, DataError and unreadable records are such
         print(f"delog-nb: {error}", file=sys.stderr)

@@ -15,9 +15,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(values: argparse.Namespace) -> int:
-    """Run every lesson at normal size; write outputs, headers and the students' notebooks."""
-    from delog_nb.lab.lessons import build, sources
-    from delog_nb.lab.syllabus import update_readme
+    """Run every lesson at normal size; write outputs, headers and the students' notebooks.
+
+    Then the start page, the README and the instructor's guide say again what the headers say.
+    """
+    from delog_nb.lab.lessons import build, build_page, sources
+    from delog_nb.lab.syllabus import update_guide, update_readme
 
     chosen = [path for path in sources(values.folder) if values.only in path.name]
     if not chosen:
@@ -33,7 +36,11 @@ def run(values: argparse.Namespace) -> int:
         )
         if cost.seconds > 60 or cost.megabytes > 1500:
             print(f"{path.stem} is above 60 s or 1500 MB", file=sys.stderr)
-    readme = values.folder.resolve().parent / "README.md"
-    if readme.exists() and update_readme(readme, values.folder.resolve()):
-        print(f"The table of lessons in {readme} is up to date.")
+    folder = values.folder.resolve()
+    if (folder / "00_start.ipynb").exists():
+        build_page(folder / "00_start.ipynb")
+    for name, update in {"README.md": update_readme, "docs/instructors.md": update_guide}.items():
+        document = folder.parent / name
+        if document.exists() and update(document, folder):
+            print(f"The table of lessons in {document} is up to date.")
     return 0

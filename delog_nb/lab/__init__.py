@@ -12,6 +12,7 @@ _NAMES = {
     "predictions": ("outcome", "predict"),
     "checks": ("check",),
     "syllabus": ("course",),
+    "stations": ("course_map",),
     "picking": ("pick",),
     "laboratory": ("Lab",),
     "exploring": ("Choice", "explore"),

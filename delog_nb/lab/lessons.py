@@ -123,6 +123,21 @@ def build(source: Path) -> Cost:
     return cost
 
 
+def build_page(path: Path) -> None:
+    """Run a notebook that is no lesson, such as the start page, and store what it shows.
+
+    What cells tagged ``machine`` show is left out: it is true of one machine.
+    """
+    page = nbformat.read(path, as_version=4)
+    with _figures_as_images():
+        execute(page, path.parent)
+    for cell in page.cells:
+        cell.metadata.pop("execution", None)
+        if "machine" in tags(cell):
+            cell.outputs, cell.execution_count = [], None
+    write(page, path)
+
+
 def write(lesson: NotebookNode, path: Path) -> None:
     """Write a notebook, numbering its cells so that ids are the same each time."""
     lesson.metadata = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io as pio
+from plotly.io._base_renderers import PngRenderer
 
 from delog_nb.registry import METHODS
 
@@ -17,7 +18,20 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 # Delog-SCL is the course's subject: it takes the first colour.
 _ORDER = ["delog-scl", "bp", "early-exit", "al"]
 
-pio.renderers["png"].width = 1000  # figures stored in notebooks as images
+
+class _Images(PngRenderer):
+    """Figures stored in notebooks as images: 1000 pixels wide, or as their ``meta`` says."""
+
+    def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, Any]:
+        meta = fig_dict.get("layout", {}).get("meta") or {}
+        self.width = meta.get("image_width", 1000)
+        bundle: dict[str, Any] = super().to_mimebundle(fig_dict)
+        return bundle
+
+
+pio.renderers["png"] = _Images()
+if pio.renderers.default == "png":  # plotly has looked it up already
+    pio.renderers.default = "png"
 
 
 def method_style(method: str) -> dict[str, Any]:
