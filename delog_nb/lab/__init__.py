@@ -8,7 +8,7 @@ from delog_nb.lazy import lazy
 _NAMES = {
     "session": ("experiment", "headless", "show", "show_table"),
     "running": ("train_all",),
-    "recorded": ("recorded", "show_provenance", "show_results"),
+    "recorded": ("recorded", "recorded_probes", "show_provenance", "show_results"),
     "predictions": ("outcome", "predict"),
     "checks": ("check",),
     "syllabus": ("course",),
@@ -47,6 +47,20 @@ _NAMES = {
         "tau_table",
     ),
     "paths": ("paths_figure", "paths_table"),
+    "associated": ("associated_figure", "associated_table", "predictions_table"),
+    "blockwise": (
+        "blocks_figure",
+        "blocks_table",
+        "exits_figure",
+        "exits_table",
+        "probe_shares",
+    ),
+    "spreading": (
+        "distances_figure",
+        "distances_table",
+        "spreading_figure",
+        "spreading_table",
+    ),
     "scratch": (
         "agreement_figure",
         "accuracies_table",
