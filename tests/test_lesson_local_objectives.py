@@ -39,7 +39,7 @@ from delog_nb.measure.codes import (
     survivors,
 )
 from delog_nb.measure.exits import exit_accuracies
-from delog_nb.measure.invariance import PROBES, Probe, write_probes
+from delog_nb.measure.invariance import Probe, write_probes
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.measure.reach import reach
 from delog_nb.records import load, record_of, save
@@ -197,7 +197,7 @@ def test_probes_of_recorded_runs_are_read_by_method_and_seed(tmp_path: Path) -> 
         found.append(load(folder))
     assert probe_shares(found) == {"bp": [[0.25, 0.5, found[0].results["test_acc"]]]}
     assert probe_shares(found, "flip") == {"bp": [[0.75]]}
-    with pytest.raises(ExperimentError, match=f"has {PROBES} beside"):
+    with pytest.raises(ExperimentError, match="none of these 1 runs has probes"):
         probe_shares(found[1:])
 
 

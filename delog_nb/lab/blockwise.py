@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from delog_nb.config import ExperimentError
 from delog_nb.lab.figures import percent
+from delog_nb.lab.kept_runs import recorded_probes
 from delog_nb.lab.style import drawn, faded, layout, method_style
-from delog_nb.measure.invariance import CLASS, PROBES, read_probes
+from delog_nb.measure.invariance import CLASS
 from delog_nb.records import Record, mean_and_std
 from delog_nb.registry import METHODS
 
@@ -26,20 +26,15 @@ def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, list
     no probes are left out.
 
     Raises:
-        ExperimentError: no run has probes.
-        ValueError: a file of probes cannot be read.
+        ValueError: no run has probes, or a file of them cannot be read.
     """
+    own = {record.experiment.run_id: float(record.results["test_acc"]) for record in records}
+    table = recorded_probes(records)
+    table = table[(table["task"] == task) & (table["features"] == "r")]
     found: dict[str, list[list[float]]] = {}
-    for record in records:
-        if record.folder is None or not (record.folder / PROBES).exists():
-            continue
-        rows = [p for p in read_probes(record.folder) if p.task == task and p.features == "r"]
-        shares = [p.accuracy for p in sorted(rows, key=lambda p: p.block)]
-        if task == CLASS:
-            shares.append(float(record.results["test_acc"]))
-        found.setdefault(record.experiment.method, []).append(shares)
-    if not found:
-        raise ExperimentError(f"none of {len(records)} runs has {PROBES} beside its record")
+    for (method, _, run_id), rows in table.groupby(["method", "seed", "run_id"]):
+        shares = [float(share) for share in rows.sort_values("block")["accuracy"]]
+        found.setdefault(method, []).append(shares + [own[run_id]] * (task == CLASS))
     return {method: found[method] for method in METHODS if method in found}
 
 
