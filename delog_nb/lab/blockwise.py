@@ -32,7 +32,8 @@ def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, list
     table = recorded_probes(records)
     table = table[(table["task"] == task) & (table["features"] == "r")]
     found: dict[str, list[list[float]]] = {}
-    for (method, _, run_id), rows in table.groupby(["method", "seed", "run_id"]):
+    for key, rows in table.groupby(["method", "seed", "run_id"]):
+        method, _, run_id = map(str, key)
         shares = [float(share) for share in rows.sort_values("block")["accuracy"]]
         found.setdefault(method, []).append(shares + [own[run_id]] * (task == CLASS))
     return {method: found[method] for method in METHODS if method in found}

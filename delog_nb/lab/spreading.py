@@ -70,6 +70,7 @@ def spreading_figure(
         accuracies: by name, shares of test images after each epoch
     """
     classes = max(state.survivors for states in codes.values() for state in states)
+    top = max(100 * state.distances[-1] for states in codes.values() for state in states)
     depth = len(next(iter(codes.values()))[0].distances)
     figure = make_subplots(
         rows=3,
@@ -101,14 +102,14 @@ def spreading_figure(
             )
     layout(figure, "Codes and accuracy by epoch", "", "", height=720)
     figure.update_layout(
-        margin={"t": 110}, legend={"orientation": "h", "y": 1.1, "x": 0, "yanchor": "bottom"}
+        margin={"t": 90, "b": 100}, legend={"orientation": "h", "y": -0.13, "x": 0}
     )
     figure.update_annotations(font_size=14, x=0, xanchor="left")
     figure.update_xaxes(dtick=1)
     figure.update_xaxes(title="Epoch (0: before training)", row=3)
-    figure.update_yaxes(title="%", rangemode="tozero", row=1)
-    figure.update_yaxes(title="Classes", range=[0, classes * 1.1], row=2)
-    return figure.update_yaxes(title="%", range=[0, 105], row=3)
+    figure.update_yaxes(title="%", range=[-0.06 * top, 1.1 * top], row=1)
+    figure.update_yaxes(title="Classes", range=[-0.06 * classes, 1.1 * classes], row=2)
+    return figure.update_yaxes(title="%", range=[-6, 110], row=3)
 
 
 def spreading_table(
