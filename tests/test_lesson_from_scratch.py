@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from delog_nb import data, methods
 from delog_nb.lab import feeding
-from delog_nb.lab.paths import paths_figure, paths_table, sub
+from delog_nb.lab.boxes import sub
+from delog_nb.lab.paths import paths_figure, paths_table
 from delog_nb.lab.scratch import (
     accuracies_table,
     gaps_figure,

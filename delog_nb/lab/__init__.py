@@ -9,6 +9,7 @@ _NAMES = {
     "session": ("experiment", "headless", "show", "show_table"),
     "running": ("train_all",),
     "kept_runs": ("recorded", "show_provenance", "show_results"),
+    "kept_runs": ("recorded", "recorded_probes", "show_provenance", "show_results"),
     "predictions": ("outcome", "predict"),
     "checks": ("check",),
     "syllabus": ("course",),
@@ -48,6 +49,20 @@ _NAMES = {
         "tau_table",
     ),
     "paths": ("paths_figure", "paths_table"),
+    "associated": ("associated_figure", "associated_table", "predictions_table"),
+    "blockwise": (
+        "blocks_figure",
+        "blocks_table",
+        "exits_figure",
+        "exits_table",
+        "probe_shares",
+    ),
+    "spreading": (
+        "distances_figure",
+        "distances_table",
+        "spreading_figure",
+        "spreading_table",
+    ),
     "scratch": (
         "agreement_figure",
         "accuracies_table",

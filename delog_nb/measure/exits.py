@@ -1,0 +1,60 @@
+"""What a network says after each block, through the way out that its method gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from delog_nb.components import Component
+from delog_nb.data import ImageData, Views
+from delog_nb.training import EVALUATION_BATCH, Run, autocast
+
+
+def ways_out(parts: list[Component]) -> list[Callable[[Tensor], Tensor] | None]:
+    """For each component, the way from its features to logits; None where there is none.
+
+    Early Exit has its local classifier, AL goes over the bridge and down through the decoders of
+    this component and those below. A projection head leads to no logits. The last component of
+    BP, Early Exit and Delog-SCL gives logits itself.
+    """
+    found: list[Callable[[Tensor], Tensor] | None] = []
+    decoders: list[nn.Module] = []
+    for part in parts:
+        modules = dict(part.objective.named_children())
+        way: list[nn.Module] | None = None
+        if "decoder" in modules:
+            decoders = [modules["decoder"], *decoders]
+            way = [modules["bridge"], *decoders]
+        elif "classifier" in modules:
+            way = [modules["classifier"]]
+        elif not modules:
+            way = []
+        found.append(None if way is None else nn.Sequential(*way))
+    return found
+
+
+@torch.no_grad()
+def exit_accuracies(run: Run, images: ImageData) -> list[float | None]:
+    """Test accuracy (0 to 1) of each component's own way out; None where it has none."""
+    parts = run.model.parts()
+    ways = ways_out(parts)
+    hits = torch.zeros(len(parts))
+    device = torch.device(run.device)
+    context = autocast(device, run.precision)
+    views = Views.of(run.experiment, images.mean, images.std)
+    run.model.eval()
+    test = images.test
+    for place in range(0, len(test), EVALUATION_BATCH):
+        batch = test.images[place : place + EVALUATION_BATCH].to(device)
+        labels = test.labels[place : place + EVALUATION_BATCH].to(device)
+        with context:
+            r = views.normalize(batch)
+            for number, (part, way) in enumerate(zip(parts, ways, strict=True)):
+                r = part.layers(r)
+                if way is not None:
+                    hits[number] += (way(r).argmax(1) == labels).sum().item()
+    run.model.train()
+    shares = (hits / len(test)).tolist()
+    return [None if way is None else share for way, share in zip(ways, shares, strict=True)]
