@@ -148,23 +148,10 @@ def together(shares: Any) -> float:
     return sum(share**2 for share in shares)
 
 
-def alone(classes: int, images: int) -> float:
-    return (1 - 1 / classes) ** (images - 1)
-
-
-def counted_up(classes: int, share: float, start: int = 1) -> int:
-    images = start
-    while alone(classes, images) > share:
-        images += 1
-    return images
-
-
 # answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("uneven-positives", lambda q, n, v: v * (n - 1) * together(q) + v - 1),
     ("uneven-positives", lambda q, n, v: sum(p * (v * (n - 1) * p + v - 1) for p in q)),
-    ("least-batch", counted_up),
-    ("least-batch", lambda c, s: 1 + math.ceil(math.log(s) / math.log(1 - 1 / c))),
     ("largest-batch", lambda mb, t: int(math.sqrt(mb * 1e6 / t) / 4)),
 ]
 WRONG: list[tuple[str, Any, str]] = [
@@ -173,9 +160,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("uneven-positives", lambda q, n, v: v * n * together(q), "there are images - 1 others"),
     ("uneven-positives", lambda q, n, v: (v * n - 1) * together(q), "for certain"),
     ("uneven-positives", lambda q, n, v: -1.0, "not -1.0000"),
-    ("least-batch", lambda c, s: math.log(s) / math.log(1 - 1 / c) + 1, "a whole number"),
-    ("least-batch", lambda c, s: counted_up(c, s) - 1, "the share is still too large"),
-    ("least-batch", lambda c, s: counted_up(c, s) + 1, "the least batch has"),
     ("largest-batch", lambda mb, t: int(math.sqrt(mb * 1e6 / t) / 2), "each image has two"),
     ("largest-batch", lambda mb, t: 0, "not 0"),
     ("largest-batch", lambda mb, t: math.sqrt(mb * 1e6 / t) / 4, "whole number that fits"),

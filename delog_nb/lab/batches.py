@@ -155,7 +155,8 @@ def noise_figure(found: Mapping[str, Mapping[int, GradientNoise]]) -> go.Figure:
     sizes = list(first)
     figure.add_scatter(
         x=sizes,
-        y=[first[sizes[0]].ratio * math.sqrt(sizes[0] / size) for size in sizes],
+        # through the last point, which is the surest
+        y=[first[sizes[-1]].ratio * math.sqrt(sizes[-1] / size) for size in sizes],
         name="falls like 1/√n",
         mode="lines",
         line={"color": COLORS[-1], "dash": "dot", "width": 1.5},
@@ -213,7 +214,7 @@ def sizes_figure(series: Mapping[str, Accuracies], title: str, x_name: str) -> g
             **drawn(line_style(place), 9),
             hovertemplate="%{y:.1f} %",
         )
-    layout(figure, title, f"{x_name} (logarithmic)", "Test accuracy (%)")
+    layout(figure, title, f"{x_name}, logarithmic scale", "Test accuracy (%)")
     return _doubling(figure, series.values())
 
 

@@ -43,25 +43,6 @@ def uneven_positives(answer: Callable[[Sequence[float], int, int], float]) -> st
     return None
 
 
-@exercise("least-batch")
-def least_batch(answer: Callable[[int, float], int]) -> str | None:
-    """The least batch in which at most a given share of anchors has no positive, one view each."""
-    for _ in range(20):
-        classes, most = random.randint(2, 300), random.uniform(0.001, 0.9)
-        right, alone = 1, 1.0
-        while alone > most:
-            right, alone = right + 1, alone * (1 - 1 / classes)
-        said = f"with {classes} classes and a share of at most {most:.4f}"
-        given = float(answer(classes, most))
-        if given != round(given):
-            return f"{said} it gives {given:g}: a batch holds a whole number of images"
-        if given == right - 1:
-            return f"{said} it gives {right - 1}, where the share is still too large: {right} do"
-        if given != right:
-            return f"{said} the least batch has {right} images, not {given:g}"
-    return None
-
-
 @exercise("largest-batch")
 def largest_batch(answer: Callable[[float, int], int]) -> str | None:
     """The largest batch, two views of each image, whose N x N tables fit."""
