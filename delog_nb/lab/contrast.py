@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -20,7 +19,7 @@ from delog_nb.data import ImageData
 from delog_nb.lab.images import plain_views
 from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.measure.pairs import loss_cost, pair_angles
+from delog_nb.measure.pairs import loss_costs, pair_angles
 
 Path = Sequence[tuple[Tensor, float]]  # (views z (N, 2), loss) before each step
 
@@ -264,19 +263,13 @@ def price_table(
         sizes: numbers of views
         largest: of slow ways, the largest size to measure
     """
+    costs = loss_costs(ways, sizes, largest)
     table: dict[str, list[Any]] = {"Way": list(ways)}
     for size in sizes:
-        z = F.normalize(torch.randn(size, 128, generator=torch.Generator().manual_seed(0)), dim=1)
-        labels = torch.arange(size) % 10
-        costs = [
-            loss_cost(partial(way, labels=labels, tau=0.1), z, repeats=2)
-            if size <= largest.get(name, size)
-            else None
-            for name, way in ways.items()
-        ]
-        table[f"N = {size}: time (ms)"] = [f"{1000 * c.seconds:.2f}" if c else "–" for c in costs]
+        found = [costs[name].get(size) for name in ways]
+        table[f"N = {size}: time (ms)"] = [f"{1000 * c.seconds:.2f}" if c else "–" for c in found]
         table[f"N = {size}: peak memory (MB)"] = [
-            f"{c.peak_bytes / 1e6:.2f}" if c else "–" for c in costs
+            f"{c.peak_bytes / 1e6:.2f}" if c else "–" for c in found
         ]
     return pd.DataFrame(table)
 

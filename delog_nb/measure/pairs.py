@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -64,3 +65,31 @@ def loss_cost(loss: Callable[[Tensor], Tensor], z: Tensor, repeats: int = 3) -> 
     with LiveBytes() as live:
         once()
     return Cost(min(once() for _ in range(repeats)), live.peak)
+
+
+def loss_costs(
+    ways: Mapping[str, Callable[..., Tensor]],
+    sizes: Sequence[int],
+    largest: Mapping[str, int] | None = None,
+    repeats: int = 2,
+) -> dict[str, dict[int, Cost]]:
+    """`loss_cost` of several losses for random unit vectors of 128 dimensions in ten classes.
+
+    Args:
+        ways: losses of (z, labels, tau) by name
+        sizes: numbers of views
+        largest: of slow ways, the largest size to measure
+
+    Returns:
+        By name, by size.
+    """
+    found: dict[str, dict[int, Cost]] = {name: {} for name in ways}
+    for size in sizes:
+        z = F.normalize(torch.randn(size, 128, generator=torch.Generator().manual_seed(0)), dim=1)
+        labels = torch.arange(size) % 10
+        for name, way in ways.items():
+            if size <= (largest or {}).get(name, size):
+                found[name][size] = loss_cost(
+                    partial(way, labels=labels, tau=0.1), z, repeats=repeats
+                )
+    return found

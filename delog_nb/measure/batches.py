@@ -1,0 +1,90 @@
+"""What a batch offers an anchor, and how much gradients differ from batch to batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from delog_nb.components import Method
+
+
+def chances_of_positives(images: int, classes: int, views: int) -> dict[int, float]:
+    r"""The chance that an anchor has k positives, by k, in a batch of images drawn at random.
+
+    Each of the other :math:`n - 1` images is of the anchor's class with chance :math:`1 / C` and
+    then brings v views; the anchor's own image brings v - 1 more:
+
+    .. math::
+        P(|P(i)| = v m + v - 1) = \binom{n - 1}{m} C^{-m} (1 - 1/C)^{n - 1 - m}
+
+    >>> chances_of_positives(images=3, classes=2, views=2)
+    {1: 0.25, 3: 0.5, 5: 0.25}
+    """
+    share, others = 1 / classes, images - 1
+    return {
+        views * m + views - 1: math.comb(others, m) * share**m * (1 - share) ** (others - m)
+        for m in range(others + 1)
+    }
+
+
+class GradientNoise(NamedTuple):
+    """Gradients of many batches at the same weights, as a signal and what differs from it.
+
+    ``signal`` is the length of the mean gradient, ``noise`` the root mean square of the length of
+    what a single batch's gradient adds to it.
+    """
+
+    signal: float
+    noise: float
+
+    @property
+    def ratio(self) -> float:
+        """Noise over signal; infinite where no signal is found."""
+        return self.noise / self.signal if self.signal > 0 else math.inf
+
+
+def gradient_noise(gradients: Tensor) -> GradientNoise:
+    r"""Signal and noise of R gradients of independent batches.
+
+    With the mean m of the R gradients g, the noise is :math:`\sqrt{\sum |g - m|^2 / (R - 1)}`. The
+    mean itself keeps a share 1/R of the noise's square, which is taken off the signal's.
+
+    Args:
+        gradients: (R, D), R at least 2
+
+    >>> gradient_noise(torch.tensor([[3.0, 1.0], [3.0, -1.0]]))
+    GradientNoise(signal=2.8284271247461903, noise=1.4142135623730951)
+    """
+    gradients = gradients.double()
+    mean = gradients.mean(0)
+    square = (gradients - mean).square().sum().item() / (len(gradients) - 1)
+    signal = mean.square().sum().item() - square / len(gradients)
+    return GradientNoise(math.sqrt(max(0.0, signal)), math.sqrt(square))
+
+
+def gradients_by_component(
+    method: Method, batches: Iterable[tuple[Tensor, Tensor]]
+) -> list[Tensor]:
+    """The gradient of each component's loss in its own layers, heads left out, batch by batch.
+
+    The weights stay as they are, and no ``grad`` is written.
+
+    Args:
+        method: in training mode: BatchNorm takes each batch's own statistics
+        batches: R pairs of views (N, C, H, W) and labels (N,)
+
+    Returns:
+        For each component (R, D) with D the number of its layers' parameters.
+    """
+    found: list[list[Tensor]] = [[] for _ in method.components]
+    for views, labels in batches:
+        r, t = views, labels
+        for place, component in enumerate(method.parts()):
+            r, t, loss = component(r.detach(), t)
+            parts = torch.autograd.grad(loss, list(component.layers.parameters()))
+            found[place].append(torch.cat([part.flatten() for part in parts]))
+    return [torch.stack(rows) for rows in found]
