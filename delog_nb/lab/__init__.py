@@ -57,6 +57,13 @@ _NAMES = {
         "shares_figure",
         "shares_table",
     ),
+    "short_flows": (
+        "early_blocks_figure",
+        "early_blocks_table",
+        "gain_figure",
+        "gain_table",
+        "gain_tests",
+    ),
     "pipelines": (
         "bubbles_figure",
         "bubbles_table",
