@@ -121,6 +121,15 @@ def test_blocks_are_drawn_and_tabled_alike() -> None:
     assert table["r_1 (%)"][1] == "55.00 ± 7.07"
     figure = short_flows.early_blocks_figure(looks, "separation")
     assert [list(trace.y) for trace in figure.data] == [[10, 20], [30, 50], [10, 20], [30, 10]]
+    gains = short_flows.block_gains(looks, 1)
+    assert list(gains["Features"]) == ["r_1", "r_2"] * 2
+    assert list(gains["Short minus long (points)"]) == [
+        "+0.00 ± 0.00",
+        "+0.00 ± 0.00",
+        "+0.00 ± 0.00",
+        "+40.00 ± 0.00",
+    ]
+    assert list(gains["Short flows are"]) == ["within noise"] * 3 + ["higher"]
     with pytest.raises(ValueError, match="measure = 'colour' is not one of probe, separation"):
         short_flows.early_blocks_table(looks, "colour")
 

@@ -58,6 +58,7 @@ _NAMES = {
         "shares_table",
     ),
     "short_flows": (
+        "block_gains",
         "early_blocks_figure",
         "early_blocks_table",
         "gain_figure",

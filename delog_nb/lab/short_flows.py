@@ -15,7 +15,10 @@ from delog_nb.lab.style import drawn, faded, layout, line_style
 from delog_nb.measure.early import Look
 from delog_nb.records import Record, mean_and_std
 
-MEASURES = {"probe": "Test accuracy of a probe (%)", "separation": "Separation of classes (%)"}
+MEASURES: dict[str, tuple[str, Callable[[Look], list[float]]]] = {
+    "probe": ("Test accuracy of a probe (%)", lambda look: look.probes),
+    "separation": ("Separation of classes (%)", lambda look: look.separation),
+}  # by name: what an axis is called, the values of a `Look`
 _Curve = dict[int, float]  # by epoch, in %
 
 
@@ -84,7 +87,9 @@ def gain_figure(runs: Sequence[Record]) -> go.Figure:
         "Ahead of the single long flow (above 0) or behind it; thin: each seed",
         "Epoch",
         "Difference in test accuracy (points)",
+        height=460,
     )
+    _legend_below(figure)
     return figure.update_xaxes(dtick=1)
 
 
@@ -152,8 +157,7 @@ def _seen(
         name = value_label("components", experiment)
         blocks = curves.setdefault(name, [{} for _ in range(experiment.depth)])
         for look in looks[experiment]:
-            values = look.probes if measure == "probe" else look.separation
-            for block, value in zip(blocks, values, strict=True):
+            for block, value in zip(blocks, MEASURES[measure][1](look), strict=True):
                 block.setdefault(experiment.seed, {})[look.epoch] = 100 * value
     return {name: [_spreads(block) for block in blocks] for name, blocks in curves.items()}
 
@@ -193,10 +197,14 @@ def early_blocks_figure(
             )
     layout(figure, title or "What each block's features tell about the class", "", "", 470)
     figure.update_xaxes(title_text="Epochs", dtick=1)
-    figure.update_yaxes(title_text=MEASURES[measure], row=1, col=1)
+    figure.update_yaxes(title_text=MEASURES[measure][0], row=1, col=1)
+    figure.update_layout(margin={"t": 90})
+    return _legend_below(figure)
+
+
+def _legend_below(figure: go.Figure) -> go.Figure:
     return figure.update_layout(
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
-        margin={"b": 110, "t": 90},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}, margin={"b": 110}
     )
 
 
@@ -209,3 +217,34 @@ def early_blocks_table(looks: Mapping[Experiment, Sequence[Look]], measure: str)
             values = {f"r_{n} (%)": percent(*share) for n, share in enumerate(shares, 1)}
             rows.append({"": name, "Epochs": epoch} | values)
     return pd.DataFrame(rows)
+
+
+def block_gains(looks: Mapping[Experiment, Sequence[Look]], epoch: int) -> pd.DataFrame:
+    """Short flows minus the single long one after ``epoch`` epochs: a row per block and measure.
+
+    Short flows are those of the most components. Mean ± deviation over seeds, in points, and the
+    paired t test with Holm's correction for the number of rows.
+    """
+    most = max(experiment.num_components for experiment in looks)
+    depth = max(experiment.depth for experiment in looks)
+    rows, tests = [], []
+    for measure, (_, values) in MEASURES.items():
+        for block in range(depth):
+            short, single = (
+                {
+                    experiment.seed: values(seen)[block]
+                    for experiment, found in looks.items()
+                    for seen in found
+                    if experiment.num_components == count and seen.epoch == epoch
+                }
+                for count in (most, 1)
+            )
+            gaps = [100 * (short[seed] - single[seed]) for seed in short.keys() & single.keys()]
+            row = {"Measure": measure, "Features": f"r_{block + 1}"}
+            rows.append(row | {"Short minus long (points)": _signed(*mean_and_std(gaps))})
+            tests.append(difference(short, single))
+    table = pd.DataFrame(rows)
+    corrected = holm(tests)
+    table["p"] = [f"{test.p:.3f}" if test.p == test.p else "–" for test in corrected]
+    table["Short flows are"] = [str(test) for test in corrected]
+    return table

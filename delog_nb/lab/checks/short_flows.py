@@ -51,12 +51,12 @@ def class_separation(answer: Callable[[Tensor, Tensor], float]) -> str | None:
         said = (
             f"for {len(labels)} images of {classes} classes it gives {found:.3f}, not {right:.3f}"
         )
-        if not 0 <= found <= 1:
-            return f"{said}: a share lies between 0 and 1"
         if math.isclose(found, 1 - right, abs_tol=1e-4):
             return f"{said}: that is the share within classes"
         if math.isclose(found, _unweighted(features, labels), abs_tol=1e-4):
             return f"{said}: a class counts as often as it has images"
+        if not 0 <= found <= 1:
+            return f"{said}: a share lies between 0 and 1"
         return f"{said}: distances are taken from the mean of all images"
     return None
 
