@@ -12,6 +12,7 @@ from scipy import stats
 
 from delog_nb import data, train
 from delog_nb.lab import short_flows
+from delog_nb.lab.style import method_style
 from delog_nb.measure.early import Look, Looking, look, separation
 from delog_nb.measure.probes import probe_blocks
 from delog_nb.records import Record
@@ -121,6 +122,9 @@ def test_blocks_are_drawn_and_tabled_alike() -> None:
     assert table["r_1 (%)"][1] == "55.00 ± 7.07"
     figure = short_flows.early_blocks_figure(looks, "separation")
     assert [list(trace.y) for trace in figure.data] == [[10, 20], [30, 50], [10, 20], [30, 10]]
+    colors = {trace.name: trace.line.color for trace in figure.data}
+    assert colors["single long gradient flow"] == method_style("bp")["color"]
+    assert colors["3 short gradient flows"] == method_style("delog-scl")["color"]
     gains = short_flows.block_gains(looks, 1)
     assert list(gains["Features"]) == ["r_1", "r_2"] * 2
     assert list(gains["Short minus long (points)"]) == [

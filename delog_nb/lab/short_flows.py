@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.config import Experiment
-from delog_nb.lab.figures import percent, value_label
+from delog_nb.lab.figures import percent, value_label, value_style
 from delog_nb.lab.paired import difference, holm
-from delog_nb.lab.style import drawn, faded, layout, line_style
+from delog_nb.lab.style import drawn, faded, layout
 from delog_nb.measure.early import Look
 from delog_nb.records import Record, mean_and_std
 
@@ -32,6 +33,11 @@ def _by_cut(runs: Sequence[Record]) -> dict[int, dict[int, Record]]:
 
 def _label(run: Record) -> str:
     return value_label("components", run.experiment)
+
+
+def _styles(experiments: Iterable[Experiment]) -> dict[str, dict[str, Any]]:
+    """Colour, dash and symbol by the name of a cut."""
+    return {value_label("components", e): value_style("components", e, 0) for e in experiments}
 
 
 def _gains(runs: Sequence[Record]) -> dict[str, dict[int, _Curve]]:
@@ -59,8 +65,9 @@ def gain_figure(runs: Sequence[Record]) -> go.Figure:
     others are held against, seed by seed.
     """
     figure = go.Figure()
-    for place, (name, by_seed) in enumerate(_gains(runs).items()):
-        style = line_style(place)
+    styles = _styles(run.experiment for run in runs)
+    for name, by_seed in _gains(runs).items():
+        style = styles[name]
         for seed, curve in by_seed.items():
             figure.add_scatter(
                 x=list(curve),
@@ -179,8 +186,9 @@ def early_blocks_figure(
         horizontal_spacing=0.025,
         subplot_titles=[f"r<sub>{number}</sub>" for number in range(1, depth + 1)],
     )
-    for place, (name, blocks) in enumerate(seen.items()):
-        style = line_style(place)
+    styles = _styles(looks)
+    for name, blocks in seen.items():
+        style = styles[name]
         for number, points in enumerate(blocks, 1):
             spread = [0.0 if std != std else std for _, std in points.values()]
             figure.add_scatter(
