@@ -99,13 +99,18 @@ def _mean(rows: list[Row], column: str) -> float | None:
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins, at ``epoch`` (0 unless resumed)."""
+    """Training begins, at ``epoch`` (0 unless resumed).
+
+    ``run`` is what is trained, as it is now; whoever keeps it can look at its model at each later
+    event, on the thread that trains.
+    """
 
     experiment: Experiment
     epoch: int
     epochs: int
     steps_per_epoch: int
     components: int
+    run: Run = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -307,6 +312,7 @@ def _train(
             experiment.epochs,
             epoch_loop.steps,
             len(method.components),
+            run,
         )
     )
     for epoch in range(len(run.history), experiment.epochs):

@@ -89,6 +89,14 @@ _NAMES = {
         "shares_figure",
         "shares_table",
     ),
+    "short_flows": (
+        "block_gains",
+        "early_blocks_figure",
+        "early_blocks_table",
+        "gain_figure",
+        "gain_table",
+        "gain_tests",
+    ),
     "pipelines": (
         "bubbles_figure",
         "bubbles_table",

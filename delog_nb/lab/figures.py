@@ -54,6 +54,22 @@ def value_label(field: str, experiment: Experiment) -> str:
     return f"{field.replace('_', ' ')} {value}"
 
 
+def value_style(field: str, experiment: Experiment, place: int) -> dict[str, Any]:
+    """Colour, dash and symbol of the experiment's value of ``field``, the line number ``place``.
+
+    Methods have theirs everywhere, and so have cuts: one component is BP, all of them are what
+    Delog-SCL is elsewhere.
+    """
+    if field == "method":
+        return method_style(experiment.method)
+    if field == "components":
+        count = experiment.num_components
+        if count == 1:
+            return method_style("bp")
+        return line_style(0 if count == experiment.depth + 1 else 3 + count)
+    return line_style(place)
+
+
 def summary(records: Iterable[Record]) -> pd.DataFrame:
     """A row per data set, net and method: mean and standard deviation over seeds.
 
@@ -154,8 +170,8 @@ def curves(
     """
     groups = grouped(records, by)
     figure = go.Figure()
-    for place, ((_, _, value), runs) in enumerate(groups.items()):
-        style = method_style(value) if by == "method" else line_style(place)
+    for place, runs in enumerate(groups.values()):
+        style = value_style(by, runs[0].experiment, place)
         name = value_label(by, runs[0].experiment)
         shares = by_epoch(runs, column)
         epochs = list(shares)
@@ -183,6 +199,8 @@ def curves(
             **drawn(style),
             hovertemplate="%{y:.1f} %",
         )
+        if len(epochs) <= 15:
+            figure.update_xaxes(dtick=1)
         if len(epochs) > 30:  # marks would hide the line
             figure.data[-1].mode = "lines"
     label, net, _ = next(iter(groups))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from delog_nb import training
@@ -16,9 +16,10 @@ from delog_nb.training import Ended, Event, Started, Stepped
 
 def label_of(experiment: Experiment) -> str:
     """A run's name for people."""
-    return (
-        f"{METHODS[experiment.method].label}, {NETS[experiment.net].label}, seed {experiment.seed}"
-    )
+    names = [METHODS[experiment.method].label, NETS[experiment.net].label]
+    if experiment.components is not None:
+        names.append(f"K = {experiment.components}")
+    return ", ".join([*names, f"seed {experiment.seed}"])
 
 
 def line_of(record: Record) -> str:
@@ -30,14 +31,24 @@ def line_of(record: Record) -> str:
     )
 
 
-def train_all(experiments: Iterable[Experiment], data: ImageData | None = None) -> list[Record]:
+def train_all(
+    experiments: Iterable[Experiment],
+    data: ImageData | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> list[Record]:
     """Train each experiment, with a progress bar before a person and a line for each finished run.
 
-    ``data`` are images already loaded for them.
+    ``data`` are images already loaded for them; ``on_event`` gets every run's events.
     """
     records = []
     for experiment in experiments:
-        run = training.train(experiment, _progress(label_of(experiment)), data=data)
+        watching = [w for w in (_progress(label_of(experiment)), on_event) if w is not None]
+
+        def tell(event: Event, watching: Sequence[Callable[[Event], None]] = watching) -> None:
+            for watch in watching:
+                watch(event)
+
+        run = training.train(experiment, tell, data=data)
         records.append(record_of(run))
         print(line_of(records[-1]))  # noqa: T201
     return records
