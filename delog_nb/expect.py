@@ -9,7 +9,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from delog_nb import methods
+from delog_nb import jobs, methods
 from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import shape
 from delog_nb.measure.estimate import estimate, numbers_of_images
@@ -74,7 +74,12 @@ def _step_seconds(experiment: Experiment) -> float:
 
     Raises `ExperimentError` where even this run does not fit into memory.
     """
-    found = estimate(experiment)
+    before = torch.get_num_threads()
+    torch.set_num_threads(jobs.threads())  # as the run itself will
+    try:
+        found = estimate(experiment)
+    finally:
+        torch.set_num_threads(before)
     if found.seconds is None:
         raise ExperimentError(f"the run {experiment.run_id} {found}")
     return found.seconds / _steps(experiment)

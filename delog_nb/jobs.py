@@ -76,7 +76,8 @@ def run(job: Job) -> Outcome:
                 records.load(folder)
                 return Outcome(run_id, "kept")
             folder.mkdir(parents=True, exist_ok=True)
-            torch.set_num_threads(int(os.environ.setdefault("OMP_NUM_THREADS", "1")))
+            os.environ["OMP_NUM_THREADS"] = str(threads())  # for a notebook's kernel too
+            torch.set_num_threads(threads())
             if job.notebook is None:
                 _train(job)
             else:
@@ -92,6 +93,11 @@ def run(job: Job) -> Outcome:
         _keep(folder, sentence)
         return Outcome(run_id, "failed", time.perf_counter() - begin, sentence)
     return Outcome(run_id, "done", time.perf_counter() - begin, peak_mb=_peak_mb(job))
+
+
+def threads() -> int:
+    """How many threads a run of a grid computes with: as many as OMP_NUM_THREADS says, or one."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def is_finished(folder: Path, with_notebook: bool) -> bool:
