@@ -15,6 +15,7 @@ COMMANDS = {
     "sweep": "run a grid of experiments on this machine or a cluster",
     "tables": "turn records into the paper's tables and figures",
     "runs": "list, compare or remove records",
+    "probe": "measure what the features of finished runs still hold",
     "params": "print the parameter table",
     "lessons": "run the lessons, measure them and store their outputs",
     "doctor": "check this installation",

@@ -121,22 +121,32 @@ class Views:
         return windows.permute(0, 1, 3, 4, 2, 5, 6)[mirrored, sample, top, left]
 
     def _jitter(self, images: Tensor, randoms: Tensor) -> None:
-        """Brightness, contrast, saturation, hue and grayscale of pixels 0 to 255, in place.
-
-        The operations are torchvision's; their order is fixed where torchvision's is random.
-        """
+        """Colours of pixels 0 to 255 changed at random, in place."""
         change = (randoms[:, 3] < JITTER_CHANCE).float()  # 0 leaves a sample as it is
         spread = (randoms[:, 4:8] * 2 - 1) * change[:, None]  # (B, 4) in (-1, 1)
-        brightness, contrast, saturation = (JITTER * spread[:, :3]).T[..., None, None, None]
-        images.mul_(1 + brightness).clamp_(0, 255)
-        # a change of x by c away from m is a step of -c from x towards m
-        images.lerp_(_luma(images).mean((1, 2, 3), keepdim=True), -contrast).clamp_(0, 255)
-        if images.shape[1] == 1:  # one channel has neither saturation nor hue
-            return
-        images.lerp_(_luma(images), -saturation).clamp_(0, 255)
-        _turn_hue(images, HUE * spread[:, 3])
-        grayed = (randoms[:, 8] < GRAY_CHANCE).float().view(-1, 1, 1, 1)
-        images.lerp_(_luma(images), grayed)
+        change_colours(images, spread, (randoms[:, 8] < GRAY_CHANCE).float())
+
+
+def change_colours(images: Tensor, spread: Tensor, gray: Tensor) -> None:
+    """Brightness, contrast, saturation, hue and grayscale of pixels 0 to 255, in place.
+
+    The operations are torchvision's; their order is fixed where torchvision's is random. Images of
+    one channel have neither saturation nor hue.
+
+    Args:
+        images: (B, C, H, W) in float32
+        spread: (B, 4), the change of each of the four as a share of the strongest one, -1 to 1
+        gray: (B,), 1 takes an image's colours away and 0 leaves them
+    """
+    brightness, contrast, saturation = (JITTER * spread[:, :3]).T[..., None, None, None]
+    images.mul_(1 + brightness).clamp_(0, 255)
+    # a change of x by c away from m is a step of -c from x towards m
+    images.lerp_(_luma(images).mean((1, 2, 3), keepdim=True), -contrast).clamp_(0, 255)
+    if images.shape[1] == 1:
+        return
+    images.lerp_(_luma(images), -saturation).clamp_(0, 255)
+    _turn_hue(images, HUE * spread[:, 3])
+    images.lerp_(_luma(images), gray.view(-1, 1, 1, 1))
 
 
 def _luma(images: Tensor) -> Tensor:

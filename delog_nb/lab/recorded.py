@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from delog_nb.config import ExperimentError
 from delog_nb.grid import Grid, Layout
 from delog_nb.lab import tables
 from delog_nb.lab.session import show_table
+from delog_nb.measure.invariance import PROBES, read_probes
 from delog_nb.records import Record
 
 _ROOT = Path(delog_nb.__file__).resolve().parents[1]
@@ -55,6 +56,28 @@ def recorded(name: str) -> Recorded:
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
     return Recorded(described, found, len(wanted))
+
+
+def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
+    """The linear probes that ``delog-nb probe`` wrote beside these records, a row each.
+
+    Columns: run_id, method, net, head, seed (of the run), block, features, task, accuracy, chance
+    (see `delog_nb.measure.invariance.Probe`). Runs without probes have no rows; ``head`` says
+    something for Delog-SCL alone.
+
+    Raises:
+        ValueError: a file cannot be read, or none of the runs has one.
+    """
+    names = ("run_id", "method", "net", "head", "seed")
+    rows = [
+        {name: getattr(run.experiment, name) for name in names} | asdict(probe)
+        for run in runs
+        if run.folder is not None and (run.folder / PROBES).exists()
+        for probe in read_probes(run.folder)
+    ]
+    if not rows:
+        raise ExperimentError(f"none of these {len(runs)} runs has probes: run 'delog-nb probe'")
+    return pd.DataFrame(rows)
 
 
 def provenance(runs: Sequence[Record]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,25 +16,38 @@ _SIDE = 4  # features are average-pooled to this side before a probe reads them
 
 
 @torch.no_grad()
-def block_features(run: Run, images: ImageData, split: Split) -> list[Tensor]:
-    """Features r_1 ... r_H of a split without augmentation, one tensor (N, D_l) a block.
+def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Tensor]]:
+    """r_1 ... r_H of a split without augmentation, batch by batch, as the network computes them.
 
-    Feature maps are average-pooled to at most 4 x 4 and flattened; float32, on the run's device.
+    Each is (B, C, H, W), or (B, D) after a pooled last block, on the run's device. ``images`` gives
+    the mean and deviation that the network was trained with.
     """
     blocks = [layer for part in run.model.parts() for layer in part.layers]
-    found: list[list[Tensor]] = [[] for _ in range(run.experiment.depth)]
     context = autocast(torch.device(run.device), run.precision)
     views = _views(run, images)
     run.model.eval()
     for batch in split.images.split(_BATCH):
         with context:
-            r = views.normalize(batch)
-            for place, block in enumerate(blocks[: len(found)]):
-                r = block(r)
-                pooled = F.adaptive_avg_pool2d(r, min(_SIDE, *r.shape[2:])) if r.ndim == 4 else r
-                found[place].append(pooled.flatten(1).float())
+            found = [views.normalize(batch)]
+            for block in blocks[: run.experiment.depth]:
+                found.append(block(found[-1]))
+        yield found[1:]
     run.model.train()
-    return [torch.cat(parts) for parts in found]
+
+
+def as_vectors(r: Tensor) -> Tensor:
+    """Feature maps (B, C, H, W), average-pooled to at most 4 x 4, as vectors (B, D) in float32."""
+    pooled = F.adaptive_avg_pool2d(r, min(_SIDE, *r.shape[2:])) if r.ndim == 4 else r
+    return pooled.flatten(1).float()
+
+
+def block_features(run: Run, images: ImageData, split: Split) -> list[Tensor]:
+    """Features r_1 ... r_H of a split without augmentation, one tensor (N, D_l) a block.
+
+    They are as `as_vectors` makes them, on the run's device.
+    """
+    batches = ([as_vectors(r) for r in found] for found in block_outputs(run, images, split))
+    return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
 
 @torch.no_grad()
@@ -85,7 +100,7 @@ def linear_probe(
     solver.step(loss)
     with torch.no_grad():
         hits = (test_x @ weight.T + bias).argmax(1) == test[1]
-    return hits.float().mean().item()
+    return hits.double().mean().item()
 
 
 def probe_blocks(run: Run, images: ImageData) -> list[float]:

@@ -1,0 +1,97 @@
+"""``delog-nb probe``: what the features of finished runs still hold, as ``probes.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delog_nb.config import ExperimentError
+
+if TYPE_CHECKING:
+    from delog_nb.records import Record
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="folders of runs whose checkpoints were kept"
+    )
+    parser.add_argument(
+        "--images",
+        default="2000",
+        metavar="N",
+        help="training images that fit a probe, and test images that score it (default: 2000)",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="also where probes.csv is there already"
+    )
+
+
+def run(values: argparse.Namespace) -> int:
+    """Probe what has a checkpoint and no probes yet; the status is 1 if any run was left out."""
+    count = _count(values.images)
+    for folder in values.runs:
+        if not folder.is_dir():
+            raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
+
+    from delog_nb import records
+    from delog_nb.measure.invariance import PROBES
+
+    found = [item for folder in values.runs for item in records.find(folder)]
+    if not found:
+        raise ExperimentError(f"no finished run in {', '.join(map(str, values.runs))}")
+    left_out = 0
+    for item in found:
+        if isinstance(item, ValueError):
+            print(f"Skipped: {item}", file=sys.stderr)
+            left_out += 1
+            continue
+        folder = item.folder or Path()
+        there = (folder / PROBES).exists()
+        if there and not values.again:
+            print(f"{folder / PROBES} is there")
+        elif not (folder / records.CHECKPOINT).exists():
+            print(
+                f"Skipped: {folder} has no {records.CHECKPOINT}: make the run with "
+                f"'delog-nb sweep --keep-checkpoints'",
+                file=sys.stderr,
+            )
+            left_out += not there
+        else:
+            try:
+                print(_probe(item, folder, count), flush=True)
+            except ValueError as error:
+                print(f"Skipped: {error}", file=sys.stderr)
+                left_out += 1
+    return int(bool(left_out))
+
+
+def _probe(record: Record, folder: Path, count: int) -> str:
+    """Restore one run and write its probes; a line that says where."""
+    from delog_nb import records
+    from delog_nb.data import load
+    from delog_nb.measure.invariance import probe_run, write_probes
+
+    if folder.name != record.experiment.run_id:
+        raise ExperimentError(f"{folder} is not named {record.experiment.run_id} as its run is")
+    images = load(record.experiment)
+    run = records.restore(record.experiment, folder.parent, data=images)
+    begin = time.perf_counter()
+    rows = probe_run(run, images, count)
+    try:
+        path = write_probes(rows, folder)
+    except OSError as error:
+        raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
+    return f"{path}: {len(rows)} probes in {time.perf_counter() - begin:.1f} s"
+
+
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise ExperimentError(f"images = {text!r} is not allowed: a whole number from 1 up")
+    return count
