@@ -57,6 +57,17 @@ _NAMES = {
         "shares_figure",
         "shares_table",
     ),
+    "projection": (
+        "differences_table",
+        "pooled_figure",
+        "pooled_sizes_table",
+        "pooled_table",
+        "probe_lines_figure",
+        "probe_lines_table",
+        "probes_frame",
+        "questions_figure",
+        "questions_table",
+    ),
     "pipelines": (
         "bubbles_figure",
         "bubbles_table",
