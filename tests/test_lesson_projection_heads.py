@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -34,16 +35,23 @@ TWO_SEEDS = rows(
 
 
 def test_differences_are_within_a_seed_and_over_common_blocks() -> None:
-    (row,) = lab.differences_table(TWO_SEEDS, "features", "r", "z", "r minus z").to_dict("records")
+    (row,) = lab.differences_table(TWO_SEEDS, "features", "r", "z").to_dict("records")
     # seed 0: (0.3 + 0.1) / 2 = 0.2; seed 1: -0.1; deviation of 20 and -10: 21.2
     assert row["r minus z (points)"] == "+5.0 ± 21.2"
-    assert row["Seeds"] == 2
-    assert row["In every seed"] == "mixed"
+    assert (row["Seeds"], row["Verdict"]) == (2, "within noise")
+    # two seeds: t = mean / (difference of both / 2) = 5 / 15, p = 1 - 2 atan(t) / pi
+    assert float(row["p"]) == pytest.approx(1 - 2 * math.atan(5 / 15) / math.pi, abs=5e-4)
     one = TWO_SEEDS[TWO_SEEDS["seed"] == 0]
-    (row,) = lab.differences_table(one, "features", "z", "r", "z minus r").to_dict("records")
-    assert row["z minus r (points)"] == "-20.0"
-    assert row["In every seed"] == "lower"
-    assert not len(lab.differences_table(TWO_SEEDS, "features", "z", "z0", "z minus z0"))
+    (row,) = lab.differences_table(one, "features", "z", "r").to_dict("records")
+    assert (row["z minus r (points)"], row["p"]) == ("-20.0", "–")
+    assert row["Verdict"] == "one seed: no test"
+    assert not len(lab.differences_table(TWO_SEEDS, "features", "z", "z0"))
+
+
+def test_differences_near_guessing_are_called_that() -> None:
+    near = TWO_SEEDS.assign(accuracy=0.5 + TWO_SEEDS["accuracy"] / 100)
+    (row,) = lab.differences_table(near, "features", "r", "z").to_dict("records")
+    assert row["Verdict"] == "both at guessing"
 
 
 def test_lines_and_table_show_the_same_numbers() -> None:

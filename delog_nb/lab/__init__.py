@@ -8,7 +8,7 @@ from delog_nb.lazy import lazy
 _NAMES = {
     "session": ("experiment", "headless", "show", "show_table"),
     "running": ("train_all",),
-    "recorded": ("recorded", "recorded_probes", "show_provenance", "show_results"),
+    "kept_runs": ("recorded", "recorded_probes", "show_provenance", "show_results"),
     "predictions": ("outcome", "predict"),
     "checks": ("check",),
     "syllabus": ("course",),

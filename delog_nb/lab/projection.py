@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -12,6 +13,7 @@ from delog_nb.config import Experiment
 from delog_nb.data import ImageData
 from delog_nb.lab.figures import percent
 from delog_nb.lab.images import image_grid
+from delog_nb.lab.paired import Difference, difference, holm
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.measure.invariance import CHANGES, Probe
 from delog_nb.measure.parameters import parameter_counts
@@ -27,6 +29,7 @@ NAMES = {
     "mlp": "MLP",
 }
 _ORDER = list(NAMES)
+_ABOVE_GUESSING = 0.02  # nearer than this a probe has found nothing
 
 
 def probes_frame(probes: Mapping[str, Sequence[Probe]]) -> pd.DataFrame:
@@ -134,34 +137,39 @@ def probe_lines_table(probes: pd.DataFrame, by: str) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna("")
 
 
-def differences_table(
-    probes: pd.DataFrame, by: str, one: str, other: str, what: str
-) -> pd.DataFrame:
-    """How much more a probe reads from ``one`` than from ``other``, in points, by task.
+def differences_table(probes: pd.DataFrame, by: str, one: str, other: str) -> pd.DataFrame:
+    """How much more probes read from ``one`` than from ``other`` (values of ``by``), by task.
 
-    The difference is taken within each seed as a mean over blocks; then mean and deviation over
-    seeds are given. "Sign" is clear where every seed's difference points the same way.
+    The difference is taken within each seed, as a mean over blocks, and tested over seeds; p is
+    corrected for the number of tasks. Where neither is 2 points above guessing nothing is compared.
     """
-    rows = []
+    found: dict[str, Difference] = {}
+    texts, guessing = {}, set()
     for task in dict.fromkeys(probes["task"]):
-        wide = probes[probes["task"] == task].pivot_table(
-            index=["seed", "block"], columns=by, values="accuracy"
-        )
-        if not {one, other} <= set(wide):
+        rows = probes[(probes["task"] == task) & probes[by].isin([one, other])]
+        if set(rows[by]) != {one, other}:
             continue
-        by_seed = [float(x) for x in (wide[one] - wide[other]).dropna().groupby("seed").mean()]
-        mean, std = mean_and_std([100 * value for value in by_seed])
-        above, below = sum(x > 0 for x in by_seed), sum(x < 0 for x in by_seed)
-        sign = "higher" if above == len(by_seed) else "lower" if below == len(by_seed) else "mixed"
-        rows.append(
-            {
-                "Probe": task,
-                f"{what} (points)": f"{mean:+.1f}" + ("" if std != std else f" ± {std:.1f}"),
-                "Seeds": len(by_seed),
-                "In every seed": sign,
-            }
-        )
-    return pd.DataFrame(rows)
+        wide = rows.pivot_table(index=["seed", "block"], columns=by, values="accuracy")
+        by_seed = wide.dropna().groupby("seed").mean()
+        gaps = by_seed[one] - by_seed[other]
+        found[task] = difference(dict(by_seed[one].items()), dict(by_seed[other].items()))
+        mean, std = mean_and_std([100 * float(gap) for gap in gaps])
+        texts[task] = f"{mean:+.1f}" + ("" if std != std else f" ± {std:.1f}")
+        if by_seed.to_numpy().mean(0).max() < rows["chance"].mean() + _ABOVE_GUESSING:
+            guessing.add(task)
+    tested = dict(zip(found, holm(list(found.values())), strict=True))
+    return pd.DataFrame(
+        {
+            "Probe": list(tested),
+            f"{NAMES.get(one, one).split(',')[0]} minus {NAMES.get(other, other).split(',')[0]} "
+            "(points)": [texts[task] for task in tested],
+            "Seeds": [d.seeds for d in tested.values()],
+            "p": ["–" if math.isnan(d.p) else f"{d.p:.3f}" for d in tested.values()],
+            "Verdict": [
+                "both at guessing" if task in guessing else str(d) for task, d in tested.items()
+            ],
+        }
+    )
 
 
 def head_parameters(record: Record) -> int:

@@ -49,7 +49,7 @@ def blind_to_mirrors(answer: Callable[[Tensor], Tensor]) -> str | None:
         count, side = random.randint(2, 6), random.choice((4, 6, 8))
         images = torch.rand(count, random.choice((1, 3)), side, side)
         found = answer(images)
-        if not isinstance(found, Tensor) or len(found) != count:
+        if not isinstance(found, Tensor) or found.ndim == 0 or len(found) != count:
             return f"return a tensor with a row for each of the {count} images"
         if not torch.allclose(found, answer(images.flip(-1)), atol=1e-4):
             return "the features of an image and of its mirror differ: nothing may tell them apart"
@@ -76,9 +76,7 @@ def lost_in_training(answer: Callable[[float, float, float], float]) -> str | No
         found: Any = answer(z, z0, chance)
         case = f"z {z:.3f}, z₀ {z0:.3f}, guessing {chance}"
         if math.isclose(found, (z0 - z) / z0, rel_tol=1e-6):
-            return (
-                f"{case}: at guessing nothing is left, so all of it is lost there: measure from it"
-            )
+            return f"{case}: at guessing nothing is left, so measure from there, not from 0"
         if math.isclose(found, 1 - right, rel_tol=1e-6):
             return f"{case}: {found:.3f} is the share that is left, not the share that is lost"
         if not math.isclose(found, right, rel_tol=1e-6, abs_tol=1e-9):
