@@ -63,7 +63,7 @@ def test_lines_and_table_show_the_same_numbers() -> None:
     table = lab.probe_lines_table(TWO_SEEDS, "features")
     assert list(table["Block 1"]) == ["80.00 ± 14.14", "70.00 ± 14.14"]
     assert list(table["Block 2"]) == ["80.00", "70.00"]
-    assert list(table["Guessing"]) == ["", "50.00"]
+    assert list(table["Guessing"]) == ["50.00", "50.00"]
 
 
 def test_probes_made_now_are_drawn_like_recorded_ones() -> None:

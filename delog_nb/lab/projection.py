@@ -29,6 +29,7 @@ NAMES = {
     "mlp": "MLP",
 }
 _ORDER = list(NAMES)
+_SPAN = 25  # points on an axis, at least: noise is not drawn as large as a finding
 _ABOVE_GUESSING = 0.02  # nearer than this a probe has found nothing
 
 
@@ -86,6 +87,8 @@ def probe_lines_figure(probes: pd.DataFrame, by: str, title: str) -> go.Figure:
     blocks = sorted(probes["block"].unique())
     for column, task in enumerate(tasks, 1):
         rows = probes[probes["task"] == task]
+        low, high = 100 * rows["chance"].mean() - 4, 100 * rows["accuracy"].max() + 4
+        figure.update_yaxes(range=[low, max(high, low + _SPAN)], row=1, col=column)
         for place, name in enumerate(_lines(probes, by)):
             own = rows[rows[by] == name].groupby("block")["accuracy"]
             mean, std = 100 * own.mean(), 100 * own.std()
@@ -132,8 +135,9 @@ def probe_lines_table(probes: pd.DataFrame, by: str) -> pd.DataFrame:
                 f"Block {block}": percent(*mean_and_std(list(values)))
                 for block, values in own.groupby("block")["accuracy"]
             }
-            rows.append({"Probe": task, "Features": NAMES.get(name, name)} | cells)
-        rows[-1]["Guessing"] = percent(of_task["chance"].mean(), float("nan"))
+            guessing = percent(of_task["chance"].mean(), float("nan"))
+            named = {"Probe": task, "Features": NAMES.get(name, name)}
+            rows.append(named | cells | {"Guessing": guessing})
     return pd.DataFrame(rows).fillna("")
 
 
@@ -203,9 +207,8 @@ def pooled_figure(records: Sequence[Record]) -> go.Figure:
         "Test accuracy (%)",
     )
     figure.update_layout(hovermode="closest")
-    return figure.update_xaxes(
-        type="log", dtick="D1", exponentformat="none", separatethousands=True
-    )
+    counts = sorted({head_parameters(r) for r in records})
+    return figure.update_xaxes(type="log", tickvals=counts, ticktext=[f"{n:,}" for n in counts])
 
 
 def _size(pool: int) -> float:
