@@ -96,6 +96,16 @@ _NAMES = {
         "gain_figure",
         "gain_table",
         "gain_tests",
+    "projection": (
+        "differences_table",
+        "pooled_figure",
+        "pooled_sizes_table",
+        "pooled_table",
+        "probe_lines_figure",
+        "probe_lines_table",
+        "probes_frame",
+        "questions_figure",
+        "questions_table",
     ),
     "pipelines": (
         "bubbles_figure",
