@@ -96,6 +96,7 @@ _NAMES = {
         "gain_figure",
         "gain_table",
         "gain_tests",
+    ),
     "projection": (
         "differences_table",
         "pooled_figure",
