@@ -9,12 +9,12 @@ import pytest
 import torch
 from conftest import same_history, tiny
 from scipy import stats
+from sklearn.linear_model import RidgeClassifier
 
 from delog_nb import data, train
 from delog_nb.lab import short_flows
 from delog_nb.lab.style import method_style
-from delog_nb.measure.early import Look, Looking, look, separation
-from delog_nb.measure.probes import probe_blocks
+from delog_nb.measure.early import Look, Looking, look, quick_probe, separation
 from delog_nb.records import Record
 
 
@@ -36,12 +36,27 @@ def test_separation_is_what_an_analysis_of_variance_finds() -> None:
 
 def test_looking_changes_nothing_and_sees_each_epoch() -> None:
     run = tiny(method="delog-scl", limit=120)
-    looking = Looking(per_class=1000)
+    looking = Looking()
     seen = train(run, looking)
     assert same_history(seen.history, train(run).history)
     found = looking.looks[run]
     assert [one.epoch for one in found] == [0, 1, 2]
-    assert found[-1].probes == probe_blocks(seen, data.load(run))  # all training images
+    assert found[-1] == look(seen, data.load(run), 2, per_class=10)
+    assert found[0].probes != found[-1].probes
+
+
+def test_the_quick_probe_is_a_ridge_classifier() -> None:
+    torch.manual_seed(0)
+    labels = torch.randint(0, 4, (230,))
+    x = 5 + torch.randn(230, 20) + torch.randn(4, 20)[labels]
+    x[:, 3] = 1  # constant
+    (a, b), (la, lb) = x.split([30, 200]), labels.split([30, 200])
+    scaled = [((part - a.mean(0)) / a.std(0).clamp_min(1e-6)).numpy() for part in (a, b)]
+    for penalty in (0.01, 1.0):
+        theirs = RidgeClassifier(alpha=30 * penalty).fit(scaled[0], la.numpy())
+        share = theirs.score(scaled[1], lb.numpy())
+        assert quick_probe((a, la), (b, lb), penalty) == pytest.approx(share)
+        assert 0.5 < share < 1
 
 
 def test_one_component_is_bp_to_the_last_bit() -> None:
