@@ -22,7 +22,7 @@ from delog_nb.lab.style import drawn, layout, method_style
 from delog_nb.records import Record, mean_and_std, record_of
 from delog_nb.registry import METHODS, NETS
 
-_ROOT = GRIDS.parents[1]
+_ROOT = GRIDS.parents[2]
 NOW = "digits made now"
 ALL = "all four"
 
@@ -55,7 +55,7 @@ class Source:
 
 SOURCES = {
     "CIFAR-10 (JPEG) at CPU size": Source(
-        "experiments/recorded/table2.yaml", str(RUNS.relative_to(_ROOT)), "recorded"
+        "results/cpu/grids/table2.yaml", str(RUNS.relative_to(_ROOT)), "recorded"
     ),
     "CIFAR-10 at paper size": Source(
         "experiments/paper/table2.yaml", "runs/table2", "your own runs"
