@@ -62,7 +62,7 @@ GRID = {  # grid files: text -> what the sentence says
 }
 WORDS = {  # command lines; OUT, GRID, GOOD are folders and a grid file
     "sweep": "the following arguments are required",
-    "sweep GRID": "required: --out",
+    "sweep GRID": "--out is missing: name the folder for the runs",
     "sweep none.yaml --out OUT": "cannot read grid none.yaml: No such file or directory",
     "sweep OUT --out OUT": "cannot read grid",
     "sweep GRID --out OUT --workers 0": "workers = '0' is not allowed: a whole number from 1",
