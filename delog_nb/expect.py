@@ -17,6 +17,7 @@ from delog_nb.records import Record
 
 NOTEBOOK_SECONDS = 7.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
 
+_MOST_SECONDS = 2.0  # a step that takes longer is not timed
 _NOT_COSTS = {"seed": 0, "epochs": 1, "lr": 1.0, "lr_min": 0.0, "weight_decay": 0.0}
 
 
@@ -37,10 +38,15 @@ def expected_seconds(
     seconds = sum(known.get(_cost_key(e), 0.0) * e.epochs for e in experiments)
     unknown = [e for e in experiments if _cost_key(e) not in known]
     flops = {_cost_key(e): step_flops(e) for e in {_cost_key(e): e for e in unknown}.values()}
-    if unknown:
-        cheapest = min(unknown, key=lambda e: flops[_cost_key(e)])
-        per_flop = _step_seconds(cheapest) / flops[_cost_key(cheapest)]
-        seconds += per_flop * sum(flops[_cost_key(e)] * _steps(e) for e in unknown)
+    by_net: dict[str, list[Experiment]] = {}
+    for experiment in sorted(unknown, key=lambda e: flops[_cost_key(e)]):
+        by_net.setdefault(experiment.net, []).append(experiment)
+    per_flop = 0.0
+    for cheapest, *others in by_net.values():
+        least = flops[_cost_key(cheapest)]
+        if per_flop * least <= _MOST_SECONDS:
+            per_flop = _step_seconds(cheapest) / least
+        seconds += per_flop * sum(flops[_cost_key(e)] * _steps(e) for e in (cheapest, *others))
     return seconds + NOTEBOOK_SECONDS * notebook * len(experiments)
 
 
@@ -55,13 +61,14 @@ def step_flops(experiment: Experiment) -> int:
     """
     (channels, height, width), _ = shape(experiment)
     views = 2 * experiment.batch_size
-    with FakeTensorMode(), FlopCounterMode(display=False) as counter:
+    with FakeTensorMode():
         method = methods.build(experiment)
         r = torch.empty(views, channels, height, width)
         t = torch.empty(views, dtype=torch.long)
-        for component in method.parts():
-            r, t, loss = component(r.detach(), t)
-            loss.backward()
+        with FlopCounterMode(display=False) as counter:
+            for component in method.parts():
+                r, t, loss = component(r.detach(), t)
+                loss.backward()
     return int(counter.get_total_flops())
 
 

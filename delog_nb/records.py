@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -122,6 +122,16 @@ def _read_history(path: Path) -> list[Row]:
             for row in csv.DictReader(file)
         ]
     return [row | {"epoch": int(row["epoch"] or 0)} for row in rows]
+
+
+def kept(experiments: Iterable[Experiment], out: Path) -> list[Record]:
+    """The records in ``out`` of those ``experiments`` that have been run, in their order.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    folders = [out / experiment.run_id for experiment in experiments]
+    return [load(folder) for folder in folders if (folder / RECORD).exists()]
 
 
 def find(out: Path) -> Iterator[Record | ValueError]:

@@ -70,6 +70,7 @@ WORDS = {  # command lines; OUT, GRID, GOOD are folders and a grid file
     "sweep GRID --out OUT --worker 2": "does not take '--worker'",
     "sweep GRID --out OUT --resources GPU=1": "--resources goes with --scheduler",
     "sweep GRID --out OUT --scheduler x --resources GPU": "resources = 'GPU' is not allowed",
+    "sweep GRID --out OUT --scheduler x --resources GPU=0": "'GPU=0' is not allowed: a name and a",
     "sweep GRID --out OUT --notebook a --no-notebook": "exclude each other",
     "sweep GRID --out OUT --notebook none.ipynb": "none.ipynb does not exist",
     "sweep GRID --out OUT --no-notebook --scheduler nonsense://x": "cannot be reached",

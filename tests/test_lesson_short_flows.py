@@ -14,7 +14,8 @@ from sklearn.linear_model import RidgeClassifier
 from delog_nb import data, train
 from delog_nb.lab import short_flows
 from delog_nb.lab.style import method_style
-from delog_nb.measure.early import Look, Looking, look, quick_probe, separation
+from delog_nb.measure.early import Look, Looking, look, separation
+from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from conftest import make_folder, same_history, tiny
 
-from delog_nb import ExperimentError, grid, jobs, records
+from delog_nb import ExperimentError, grid, jobs, records, training
 from delog_nb.claims import claim
 from delog_nb.cli import main
 from delog_nb.config import Experiment
@@ -125,6 +126,45 @@ def test_a_real_dask_cluster_loses_a_worker_then_its_scheduler_and_no_record(
     check_same(out, alone)
 
 
+def test_runs_go_to_the_workers_that_have_what_they_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command line on a cluster where one worker of two has a "GPU"."""
+    pytest.importorskip("distributed")
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    (tmp_path / "grid.yaml").write_text(
+        "fixed: {preset: quick, limit: 60, width: 0.125, epochs: 1, precision: float32}\n"
+        "cross: {method: [bp, al], seed: [0, 1]}\n"
+    )
+    words = ["sweep", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out"), "--no-notebook"]
+    plain = {"nthreads": 1, "dashboard": False}
+    with SpecCluster(
+        workers={
+            "gpu": {"cls": Nanny, "options": plain | {"resources": {"GPU": 1}}},
+            "none": {"cls": Nanny, "options": plain},
+        },
+        scheduler={
+            "cls": Scheduler,
+            "options": {"host": "127.0.0.1", "port": 0, "dashboard": False},
+        },
+    ) as cluster:
+        address = cluster.scheduler_address
+        words += ["--scheduler", address, "--resources"]
+        assert main([*words, "GPU=2"]) == 2
+        assert "none of the 2 workers has GPU=2: start them with" in capsys.readouterr().err
+        assert main([*words, "GPU=1"]) == 0
+        with Client(address, set_as_default=False) as client:
+            worked = client.run(eval, "'delog_nb.jobs' in __import__('sys').modules")
+            has_one = {
+                worker: bool(info["resources"])
+                for worker, info in client.scheduler_info(n_workers=-1)["workers"].items()
+            }
+    assert len(kept(tmp_path / "out")) == 4
+    assert sorted(has_one.values()) == [False, True]
+    assert worked == has_one
+
+
 def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> None:
     good = runs(2)
     bad = tiny(dataset="folder", data_dir=tmp_path / "images", **SMALL)
@@ -153,6 +193,18 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
         assert states == ["kept", "done", "done", "done"]
         states = [o.state for o in sweep(todo, tmp_path, executor).outcomes.values()]
         assert states == ["kept"] * 4
+
+
+def test_weights_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+    gone, stays = runs(2)
+    with in_threads() as executor:
+        sweep([gone], tmp_path, executor)
+        sweep([stays], tmp_path, executor, keep_checkpoints=True)
+    assert not (tmp_path / gone.run_id / records.CHECKPOINT).exists()
+    state = torch.load(tmp_path / stays.run_id / records.CHECKPOINT, weights_only=True)["model"]
+    fresh = training.train(stays).model.state_dict()
+    assert state.keys() == fresh.keys()
+    assert all(torch.equal(state[name], fresh[name]) for name in fresh)
 
 
 def test_a_run_of_another_sweep_is_waited_for_and_taken_over(tmp_path: Path) -> None:

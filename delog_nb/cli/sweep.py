@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,13 +158,17 @@ def _resources(values: argparse.Namespace) -> dict[str, float]:
         return {}
     if values.scheduler is None:
         raise ExperimentError("--resources goes with --scheduler: this machine's workers have none")
-    name, _, amount = values.resources.partition("=")
+    name, _, text = values.resources.partition("=")
     try:
-        return {name: float(amount)}
+        amount = float(text)
     except ValueError:
+        amount = math.nan
+    if not (name and 0 < amount < math.inf):
         raise ExperimentError(
-            f"resources = {values.resources!r} is not allowed: a name and a number, as in GPU=1"
-        ) from None
+            f"resources = {values.resources!r} is not allowed: a name and a number above 0, as in "
+            "GPU=1"
+        )
+    return {name: amount}
 
 
 def _notebook(values: argparse.Namespace) -> Path | None:
@@ -212,8 +216,27 @@ def _executor(
             f"tcp://127.0.0.1:8786 is expected"
         ) from None
     with client:
-        threads = sum(client.nthreads().values())
-        yield client.get_executor(**({"resources": resources} if resources else {})), threads
+        slots = _slots(client.scheduler_info(n_workers=-1)["workers"].values(), resources)
+        yield client.get_executor(**({"resources": resources} if resources else {})), slots
+
+
+def _slots(workers: Collection[Mapping[str, Any]], resources: dict[str, float]) -> int:
+    """How many runs these workers make at a time.
+
+    Raises:
+        ExperimentError: there are workers, but none of them has what a run takes.
+    """
+    slots = sum(
+        min([w["nthreads"], *(int(w["resources"].get(n, 0) // k) for n, k in resources.items())])
+        for w in workers
+    )
+    if workers and not slots:
+        wanted = ", ".join(f"{name}={amount:g}" for name, amount in resources.items())
+        raise ExperimentError(
+            f"none of the {len(workers)} workers has {wanted}: start them with "
+            f"'dask worker --resources {wanted}'"
+        )
+    return slots
 
 
 def _print_plan(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from delog_nb.lab.figures import by_epoch, grouped, percent, value_label
+from delog_nb.lab.figures import by_epoch, grouped, means_and_spreads, percent, value_label
 from delog_nb.lab.style import COLORS, SYMBOLS, drawn, layout, line_style
 from delog_nb.measure.batches import GradientNoise
 from delog_nb.measure.pairs import Cost
@@ -204,11 +204,13 @@ def sizes_figure(series: Mapping[str, Accuracies], title: str, x_name: str) -> g
     """Accuracy against a size on a logarithmic axis: mean and standard deviation over seeds."""
     figure = go.Figure()
     for place, (name, found) in enumerate(series.items()):
-        points = [mean_and_std([100 * share for share in shares]) for shares in found.values()]
+        means, spreads = means_and_spreads(
+            [100 * share for share in shares] for shares in found.values()
+        )
         figure.add_scatter(
             x=list(found),
-            y=[mean for mean, _ in points],
-            error_y={"array": [0 if std != std else std for _, std in points], "thickness": 1.5},
+            y=means,
+            error_y={"array": spreads, "thickness": 1.5},
             name=name,
             showlegend=True,
             **drawn(line_style(place), 9),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from delog_nb.lab.figures import percent
+from delog_nb.lab.figures import means_and_spreads, percent
 from delog_nb.lab.kept_runs import recorded_probes
 from delog_nb.lab.style import drawn, faded, layout, method_style
 from delog_nb.measure.invariance import CLASS
@@ -56,12 +56,13 @@ def blocks_figure(
     figure = go.Figure()
     places = _places(shares, output)
     for method, rows in shares.items():
-        points = [mean_and_std([100 * v for v in column]) for column in zip(*rows, strict=True)]
-        spreads = [0.0 if std != std else std for _, std in points]
+        means, spreads = means_and_spreads(
+            [100 * v for v in column] for column in zip(*rows, strict=True)
+        )
         style = method_style(method)
         figure.add_scatter(
             x=places,
-            y=[mean for mean, _ in points],
+            y=means,
             error_y={"array": spreads, "color": faded(style["color"], 0.5)}
             if any(spreads)
             else None,

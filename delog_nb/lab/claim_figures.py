@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from delog_nb.lab.assessing import FAILS, HOLDS, OPEN, VERDICTS, Assessment, Finding
 from delog_nb.lab.claims_of_the_paper import CLAIMS
-from delog_nb.lab.style import COLORS, faded, layout
+from delog_nb.lab.paired import p_text
+from delog_nb.lab.style import COLORS, faded, layout, legend_below
 
 # colour and symbol of a verdict: not those of a method
 LOOKS = {HOLDS: (COLORS[2], "circle"), FAILS: (COLORS[1], "x"), OPEN: ("#57606a", "diamond-open")}
@@ -74,7 +75,7 @@ def _row(assessment: Assessment, label: str, says: str, finding: Finding) -> dic
         "Measured (points)": _spread(finding) if finding.seeds else finding.text,
         "95 % interval": _interval(finding),
         "Seeds": str(finding.seeds) if finding.seeds else "–",
-        "p": "–" if math.isnan(finding.p) else f"{finding.p:.3f}",
+        "p": p_text(finding.p),
         "Verdict": finding.verdict,
     }
 
@@ -133,9 +134,8 @@ def findings_figure(found: Sequence[Assessment]) -> go.Figure:
     )
     figure.update_layout(
         hovermode="closest",
-        margin={"l": 330, "r": 110, "b": 110},
-        legend={"orientation": "h", "x": 0, "y": -60 / (_ROW * height), "yanchor": "top"},
     )
+    legend_below(figure, 60 / (_ROW * height), l=330, r=110, b=110)
     return figure.update_yaxes(
         tickvals=list(range(height)),
         ticktext=[f"{a.claim.number} · {f.label if f else a.claim.name}" for a, f in rows],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import pandas as pd
@@ -13,16 +12,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb import grid, records, training
-from delog_nb.config import ExperimentError
+from delog_nb.config import Experiment, ExperimentError
 from delog_nb.lab.assessing import by_size
-from delog_nb.lab.figures import curves, curves_table
-from delog_nb.lab.kept_runs import GRIDS, RUNS, recorded
+from delog_nb.lab.figures import curves, curves_table, means_and_spreads
+from delog_nb.lab.kept_runs import GRIDS, ROOT, RUNS, recorded
 from delog_nb.lab.session import experiment
 from delog_nb.lab.style import drawn, layout, method_style
-from delog_nb.records import Record, mean_and_std, record_of
+from delog_nb.records import Record, record_of
 from delog_nb.registry import METHODS, NETS
 
-_ROOT = GRIDS.parents[2]
 NOW = "digits made now"
 ALL = "all four"
 
@@ -44,18 +42,19 @@ class Source:
 
     def runs(self, net: str) -> list[Record]:
         """The grid's runs of ``net`` that are in the folder."""
-        wanted = [e.run_id for e in grid.read(_ROOT / self.grid).experiments() if e.net == net]
-        folder = _ROOT / self.folder
-        return [records.load(folder / name) for name in wanted if _there(folder / name)]
+        return records.kept(self._experiments(net), ROOT / self.folder)
 
     def has(self, net: str) -> bool:
         """Whether the grid has runs of ``net`` at all."""
-        return any(e.net == net for e in grid.read(_ROOT / self.grid).experiments())
+        return bool(self._experiments(net))
+
+    def _experiments(self, net: str) -> list[Experiment]:
+        return [e for e in grid.read(ROOT / self.grid).experiments() if e.net == net]
 
 
 SOURCES = {
     "CIFAR-10 (JPEG) at CPU size": Source(
-        "results/cpu/grids/table2.yaml", str(RUNS.relative_to(_ROOT)), "recorded"
+        "results/cpu/grids/table2.yaml", str(RUNS.relative_to(ROOT)), "recorded"
     ),
     "CIFAR-10 at paper size": Source(
         "experiments/paper/table2.yaml", "runs/table2", "your own runs"
@@ -68,10 +67,6 @@ SOURCES = {
     ),
 }  # fmt: skip
 DATA_SETS = (*SOURCES, NOW)
-
-
-def _there(folder: Path) -> bool:
-    return (folder / records.RECORD).is_file()
 
 
 @functools.cache
@@ -113,7 +108,7 @@ def _not_here(data_set: str, net: str, source: Source) -> tuple[go.Figure, pd.Da
     label = NETS[net].label
     command = source.command
     if not source.has(net):
-        dataset = grid.read(_ROOT / source.grid).experiments()[0].dataset
+        dataset = grid.read(ROOT / source.grid).experiments()[0].dataset
         command = f"delog-nb compare --preset paper --dataset {dataset} --nets {net}"
     figure = layout(go.Figure(), f"{label} on {data_set}: no runs here", "Epoch", "", height=260)
     figure.add_annotation(
@@ -150,7 +145,7 @@ def own_runs() -> list[Record]:
 
     Where there are several sizes, the runs of the one that has most.
     """
-    found = records.find(_ROOT / "runs") if (_ROOT / "runs").is_dir() else []
+    found = records.find(ROOT / "runs") if (ROOT / "runs").is_dir() else []
     groups = by_size(r for r in found if isinstance(r, Record) and r.experiment.preset == "paper")
     return groups[0] if groups else []
 
@@ -178,20 +173,11 @@ def curves_of(found: Sequence[Record], methods: Sequence[str]) -> list[Curve]:
         if runs:
             length = min(len(r.history) for r in runs)
             second = median(float(row["seconds"] or 0) for r in runs for row in r.history)
-            points = [
-                mean_and_std([100 * float(r.history[k]["test_acc"] or 0) for r in runs])
-                for k in range(length)
-            ]
-            epochs = list(range(1, length + 1))
-            made.append(
-                Curve(
-                    method,
-                    epochs,
-                    [epoch * second for epoch in epochs],
-                    [mean for mean, _ in points],
-                    [0.0 if std != std else std for _, std in points],
-                )
+            means, spreads = means_and_spreads(
+                [100 * float(r.history[k]["test_acc"] or 0) for r in runs] for k in range(length)
             )
+            epochs = list(range(1, length + 1))
+            made.append(Curve(method, epochs, [epoch * second for epoch in epochs], means, spreads))
     return made
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.lab.style import COLORS, drawn, faded, layout, line_style, method_style
+from delog_nb.lab.style import COLORS, drawn, faded, layout, legend_below, line_style, method_style
 from delog_nb.measure.flows import FlowLength, Trace
 from delog_nb.measure.timeline import Slot, busy_share, waiting
 
@@ -154,7 +154,7 @@ def gradients_figure(seen: Mapping[str, Trace]) -> go.Figure:
     figure.update_yaxes(_log_axis(norms), row=1, col=1)
     figure.update_xaxes(title_text="Step", row=1, col=2)
     figure.update_yaxes(title_text="Loss (nat)", row=1, col=2)
-    _legend_below(figure)
+    legend_below(figure, b=110, t=90)
     return figure
 
 
@@ -245,7 +245,7 @@ def timeline_figure(timelines: Mapping[str, list[Slot]]) -> go.Figure:
     figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.15)
     figure.update_xaxes(title_text="Time (forward passes of one layer)", row=len(timelines), col=1)
     figure.update_yaxes(title_text="Layer")
-    _legend_below(figure, -0.16)
+    legend_below(figure, 0.16, b=110, t=90)
     return figure
 
 
@@ -355,7 +355,7 @@ def memory_figure(peaks: Mapping[int, int], longest: Mapping[int, int]) -> go.Fi
     figure.update_xaxes(title_text="Components K (1 is BP)", dtick=2, tick0=1)
     figure.update_yaxes(title_text="Memory (MB)", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="Local gradients", rangemode="tozero", row=1, col=2)
-    _legend_below(figure)
+    legend_below(figure, b=110, t=90)
     return figure
 
 
@@ -382,11 +382,4 @@ def depth_memory_table(peaks: Mapping[int, Mapping[str, int]]) -> pd.DataFrame:
                 for way in ways
             },
         }
-    )
-
-
-def _legend_below(figure: go.Figure, gap: float = -0.2) -> None:
-    figure.update_layout(
-        legend={"orientation": "h", "y": gap, "yanchor": "top", "x": 0},
-        margin={"b": 110, "t": 90},
     )

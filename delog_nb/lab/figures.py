@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -107,6 +108,26 @@ def summary(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def means_and_spreads(groups: Iterable[Sequence[float]]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each group, as drawn: one value alone has no spread, 0.
+
+    >>> means_and_spreads([[1.0, 3.0], [5.0]])
+    ([2.0, 5.0], [1.4142135623730951, 0.0])
+    """
+    points = [mean_and_std(list(values)) for values in groups]
+    return [mean for mean, _ in points], [0.0 if math.isnan(std) else std for _, std in points]
+
+
+def signed(values: Sequence[float], digits: int = 2) -> str:
+    """Differences as mean ± standard deviation, with their sign.
+
+    >>> signed([1.0, 3.0]), signed([-2.0], digits=1)
+    ('+2.00 ± 1.41', '-2.0')
+    """
+    mean, std = mean_and_std(list(values))
+    return f"{mean:+.{digits}f}" + ("" if math.isnan(std) else f" ± {std:.{digits}f}")
+
+
 def percent(mean: float, std: float) -> str:
     """Mean and deviation of a share, as a table shows them.
 
@@ -175,9 +196,9 @@ def curves(
         name = value_label(by, runs[0].experiment)
         shares = by_epoch(runs, column)
         epochs = list(shares)
-        points = [mean_and_std([100 * share for share in values]) for values in shares.values()]
-        means = [mean for mean, _ in points]
-        spreads = [0.0 if std != std else std for _, std in points]
+        means, spreads = means_and_spreads(
+            [100 * share for share in values] for values in shares.values()
+        )
         if any(spreads):
             figure.add_scatter(
                 x=epochs + epochs[::-1],

@@ -19,25 +19,17 @@ from delog_nb.lab.session import show_table
 from delog_nb.measure.invariance import PROBES, read_probes
 from delog_nb.records import Record
 
-_ROOT = Path(delog_nb.__file__).resolve().parents[1]
-RUNS = _ROOT / "results" / "cpu"
+ROOT = Path(delog_nb.__file__).resolve().parents[1]  # of the repository
+RUNS = ROOT / "results" / "cpu"
 GRIDS = RUNS / "grids"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The runs of a grid that are kept with the course; ``expected`` is how many the grid has."""
+    """The runs of a grid that are kept with the course."""
 
     grid: Grid
     records: list[Record]
-    expected: int
-
-    @property
-    def provenance(self) -> str:
-        """Where the runs come from, in one sentence."""
-        return (
-            provenance(self.records) + f" {len(self.records)} of the grid's {self.expected} runs."
-        )
 
 
 def recorded(name: str) -> Recorded:
@@ -52,11 +44,10 @@ def recorded(name: str) -> Recorded:
         known = ", ".join(sorted(p.stem for p in GRIDS.glob("*.yaml"))) or "none"
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
-    wanted = described.experiments()
-    found = [records.load(RUNS / e.run_id) for e in wanted if (RUNS / e.run_id).exists()]
+    found = records.kept(described.experiments(), RUNS)
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
-    return Recorded(described, found, len(wanted))
+    return Recorded(described, found)
 
 
 def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:

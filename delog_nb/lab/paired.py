@@ -62,6 +62,17 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     return mean - half, mean + half
 
 
+def p_text(p: float) -> str:
+    """A p for reading.
+
+    >>> p_text(0.0421), p_text(1e-6), p_text(math.nan)
+    ('0.042', '< 0.001', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def holm(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences, p raised for their number (Holm, 1979).
 

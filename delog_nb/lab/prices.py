@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.lab.style import COLORS, drawn, layout, line_style, method_style
+from delog_nb.lab.style import COLORS, drawn, layout, legend_below, line_style, method_style
 from delog_nb.measure.bill import Bill
 from delog_nb.measure.trial import PARTS, Timing
 from delog_nb.registry import METHODS
@@ -79,10 +79,9 @@ def stacked_figure(
         )
     layout(figure, title, unit, "", height=210 + 52 * len(names))
     figure.update_layout(
-        barmode="stack", hovermode="closest", bargap=0.35,
-        legend={"orientation": "h", "y": -0.32, "yanchor": "top", "x": 0, "traceorder": "normal"},
-        margin={"b": 130},
-    )  # fmt: skip
+        barmode="stack", hovermode="closest", bargap=0.35, legend_traceorder="normal"
+    )
+    legend_below(figure, 0.32, b=130)
     figure.update_xaxes(range=[0, 1.16 * max(ends.values())])
     return figure.update_yaxes(autorange="reversed", ticksuffix="  ")
 
@@ -126,9 +125,7 @@ def by_depth_figure(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> 
     figure.update_xaxes(title_text="Blocks H")
     for place, cost in enumerate(panels, 1):
         figure.update_yaxes(title_text=cost, row=1, col=place)
-    return figure.update_layout(
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0}, margin={"b": 110}
-    )
+    return legend_below(figure, 0.22, b=110)
 
 
 def by_depth_table(panels: Mapping[str, Mapping[str, Mapping[int, float]]]) -> pd.DataFrame:
@@ -223,10 +220,8 @@ def influence_figure(found: Mapping[str, Sequence[Sequence[bool]]]) -> go.Figure
             marker={"symbol": mark, "size": 13, "color": color},
         )  # fmt: skip
     layout(figure, "Whose update changes when a block is nudged?", "", "", height=430)
-    figure.update_layout(
-        hovermode="closest", margin={"t": 90, "b": 120},
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0},
-    )  # fmt: skip
+    figure.update_layout(hovermode="closest")
+    legend_below(figure, 0.25, t=90, b=120)
     figure.update_xaxes(title="Nudged block", showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure.update_yaxes(title="Update of", col=1)

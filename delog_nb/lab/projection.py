@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -11,9 +10,9 @@ from plotly.subplots import make_subplots
 
 from delog_nb.config import Experiment
 from delog_nb.data import ImageData
-from delog_nb.lab.figures import percent
+from delog_nb.lab.figures import percent, signed
 from delog_nb.lab.images import image_grid
-from delog_nb.lab.paired import Difference, difference, holm
+from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.measure.invariance import CHANGES, Probe
 from delog_nb.measure.parameters import parameter_counts
@@ -157,8 +156,7 @@ def differences_table(probes: pd.DataFrame, by: str, one: str, other: str) -> pd
         by_seed = wide.dropna().groupby("seed").mean()
         gaps = by_seed[one] - by_seed[other]
         found[task] = difference(dict(by_seed[one].items()), dict(by_seed[other].items()))
-        mean, std = mean_and_std([100 * float(gap) for gap in gaps])
-        texts[task] = f"{mean:+.1f}" + ("" if std != std else f" ± {std:.1f}")
+        texts[task] = signed([100 * float(gap) for gap in gaps], digits=1)
         if by_seed.to_numpy().mean(0).max() < rows["chance"].mean() + _ABOVE_GUESSING:
             guessing.add(task)
     tested = dict(zip(found, holm(list(found.values())), strict=True))
@@ -168,7 +166,7 @@ def differences_table(probes: pd.DataFrame, by: str, one: str, other: str) -> pd
             f"{NAMES.get(one, one).split(',')[0]} minus {NAMES.get(other, other).split(',')[0]} "
             "(points)": [texts[task] for task in tested],
             "Seeds": [d.seeds for d in tested.values()],
-            "p": ["–" if math.isnan(d.p) else f"{d.p:.3f}" for d in tested.values()],
+            "p": [p_text(d.p) for d in tested.values()],
             "Verdict": [
                 "both at guessing" if task in guessing else str(d) for task, d in tested.items()
             ],

@@ -10,9 +10,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.config import Experiment
-from delog_nb.lab.figures import percent, value_label, value_style
-from delog_nb.lab.paired import difference, holm
-from delog_nb.lab.style import drawn, faded, layout
+from delog_nb.lab.figures import (
+    means_and_spreads,
+    percent,
+    signed,
+    value_label,
+    value_style,
+)
+from delog_nb.lab.paired import difference, holm, p_text
+from delog_nb.lab.style import drawn, faded, layout, legend_below
 from delog_nb.measure.early import Look
 from delog_nb.records import Record, mean_and_std
 
@@ -79,10 +85,10 @@ def gain_figure(runs: Sequence[Record]) -> go.Figure:
                 showlegend=False,
                 hoverinfo="skip",
             )
-        means = {epoch: mean for epoch, (mean, _) in _spreads(by_seed).items()}
+        points = _by_epoch(by_seed)
         figure.add_scatter(
-            x=list(means),
-            y=list(means.values()),
+            x=list(points),
+            y=means_and_spreads(points.values())[0],
             name=f"{name}, mean",
             **drawn(style, 9, 3.5),
             showlegend=True,
@@ -96,7 +102,7 @@ def gain_figure(runs: Sequence[Record]) -> go.Figure:
         "Difference in test accuracy (points)",
         height=460,
     )
-    _legend_below(figure)
+    legend_below(figure, b=110)
     return figure.update_xaxes(dtick=1)
 
 
@@ -105,7 +111,7 @@ def gain_table(runs: Sequence[Record]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             f"{name} (points)": {
-                epoch: _signed(mean, std) for epoch, (mean, std) in _spreads(by_seed).items()
+                epoch: signed(values) for epoch, values in _by_epoch(by_seed).items()
             }
             for name, by_seed in _gains(runs).items()
         }
@@ -131,28 +137,24 @@ def gain_tests(runs: Sequence[Record], score: Callable[[Record], float]) -> pd.D
             "Single long flow (%)": single,
             "Difference (points)": [f"{100 * test.mean:+.2f}" for test in tests],
             "Seeds": [test.seeds for test in tests],
-            "p": [f"{test.p:.3f}" if test.p == test.p else "–" for test in tests],
+            "p": [p_text(test.p) for test in tests],
             "Short flows are": [str(test) for test in tests],
         }
     )
 
 
-def _spreads(by_seed: Mapping[int, _Curve]) -> dict[int, tuple[float, float]]:
+def _by_epoch(by_seed: Mapping[int, _Curve]) -> dict[int, list[float]]:
+    """A value for each seed, by epoch."""
     epochs = sorted({epoch for curve in by_seed.values() for epoch in curve})
     return {
-        epoch: mean_and_std([curve[epoch] for curve in by_seed.values() if epoch in curve])
-        for epoch in epochs
+        epoch: [curve[epoch] for curve in by_seed.values() if epoch in curve] for epoch in epochs
     }
-
-
-def _signed(mean: float, std: float) -> str:
-    return f"{mean:+.2f}" + ("" if std != std else f" ± {std:.2f}")
 
 
 def _seen(
     looks: Mapping[Experiment, Sequence[Look]], measure: str
-) -> dict[str, list[dict[int, tuple[float, float]]]]:
-    """By cut (the most components first) and block: mean and deviation over seeds by epoch, in %.
+) -> dict[str, list[dict[int, list[float]]]]:
+    """By cut (the most components first) and block: a value (%) for each seed, by epoch.
 
     Raises:
         ValueError: ``measure`` is not one of `MEASURES`.
@@ -166,7 +168,7 @@ def _seen(
         for look in looks[experiment]:
             for block, value in zip(blocks, MEASURES[measure][1](look), strict=True):
                 block.setdefault(experiment.seed, {})[look.epoch] = 100 * value
-    return {name: [_spreads(block) for block in blocks] for name, blocks in curves.items()}
+    return {name: [_by_epoch(block) for block in blocks] for name, blocks in curves.items()}
 
 
 def early_blocks_figure(
@@ -190,11 +192,11 @@ def early_blocks_figure(
     for name, blocks in seen.items():
         style = styles[name]
         for number, points in enumerate(blocks, 1):
-            spread = [0.0 if std != std else std for _, std in points.values()]
+            means, spreads = means_and_spreads(points.values())
             figure.add_scatter(
                 x=list(points),
-                y=[mean for mean, _ in points.values()],
-                error_y={"array": spread, "thickness": 1.2, "width": 3} if any(spread) else None,
+                y=means,
+                error_y={"array": spreads, "thickness": 1.2, "width": 3} if any(spreads) else None,
                 name=name,
                 legendgroup=name,
                 **drawn(style, 8),
@@ -207,13 +209,7 @@ def early_blocks_figure(
     figure.update_xaxes(title_text="Epochs", dtick=1)
     figure.update_yaxes(title_text=MEASURES[measure][0], row=1, col=1)
     figure.update_layout(margin={"t": 90})
-    return _legend_below(figure)
-
-
-def _legend_below(figure: go.Figure) -> go.Figure:
-    return figure.update_layout(
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}, margin={"b": 110}
-    )
+    return legend_below(figure, b=110)
 
 
 def early_blocks_table(looks: Mapping[Experiment, Sequence[Look]], measure: str) -> pd.DataFrame:
@@ -221,8 +217,10 @@ def early_blocks_table(looks: Mapping[Experiment, Sequence[Look]], measure: str)
     rows = []
     for name, blocks in _seen(looks, measure).items():
         for epoch in blocks[0]:
-            shares = [[value / 100 for value in block[epoch]] for block in blocks]
-            values = {f"r_{n} (%)": percent(*share) for n, share in enumerate(shares, 1)}
+            values = {
+                f"r_{n} (%)": percent(*mean_and_std([value / 100 for value in block[epoch]]))
+                for n, block in enumerate(blocks, 1)
+            }
             rows.append({"": name, "Epochs": epoch} | values)
     return pd.DataFrame(rows)
 
@@ -249,10 +247,10 @@ def block_gains(looks: Mapping[Experiment, Sequence[Look]], epoch: int) -> pd.Da
             )
             gaps = [100 * (short[seed] - single[seed]) for seed in short.keys() & single.keys()]
             row = {"Measure": measure, "Features": f"r_{block + 1}"}
-            rows.append(row | {"Short minus long (points)": _signed(*mean_and_std(gaps))})
+            rows.append(row | {"Short minus long (points)": signed(gaps)})
             tests.append(difference(short, single))
     table = pd.DataFrame(rows)
     corrected = holm(tests)
-    table["p"] = [f"{test.p:.3f}" if test.p == test.p else "–" for test in corrected]
+    table["p"] = [p_text(test.p) for test in corrected]
     table["Short flows are"] = [str(test) for test in corrected]
     return table

@@ -65,6 +65,12 @@ def faded(color: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
+def legend_below(figure: go.Figure, gap: float = 0.2, **margin: int) -> go.Figure:
+    """Put the legend ``gap`` of the plot's height below it, in a row; ``margin`` in pixels."""
+    legend = {"orientation": "h", "x": 0, "y": -gap, "yanchor": "top"}
+    return figure.update_layout(legend=legend, margin=margin)
+
+
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 420) -> go.Figure:
     """Give ``figure`` its title, axis names (with units) and the common look."""
     figure.update_layout(

@@ -13,7 +13,7 @@ import pandas as pd
 from delog_nb.config import ExperimentError
 from delog_nb.grid import Layout
 from delog_nb.lab.figures import percent, value_label
-from delog_nb.lab.paired import Difference, difference, holm
+from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.report import table_html
 from delog_nb.records import Record, mean_and_std
 from delog_nb.registry import METHODS, NETS
@@ -179,7 +179,7 @@ def differences(found: Sequence[Cell]) -> pd.DataFrame:
             "Setting": [f"{c.row}, {c.column}" for c, _ in tested],
             "Difference (points)": [f"{100 * d.mean:+.2f}" for _, d in tested],
             "Seeds": [d.seeds for _, d in tested],
-            "p": ["–" if math.isnan(d.p) else f"{d.p:.3f}" for _, d in tested],
+            "p": [p_text(d.p) for _, d in tested],
             "Verdict": [str(d) for _, d in tested],
         }
     )

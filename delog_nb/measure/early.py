@@ -6,12 +6,11 @@ from collections.abc import Container
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from delog_nb.config import Experiment
 from delog_nb.data import ImageData, load
-from delog_nb.measure.probes import block_features
+from delog_nb.measure.probes import block_features, quick_probe
 from delog_nb.training import EpochEnded, Event, Run, Started
 
 
@@ -46,33 +45,6 @@ def separation(features: Tensor, labels: Tensor) -> float:
         for own in (centred[labels == label] for label in labels.unique())
     )
     return round(float(between / centred.square().sum()), 12)
-
-
-def quick_probe(
-    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], penalty: float = 1.0
-) -> float:
-    r"""Test accuracy (0 to 1) of a linear classifier on frozen features, by least squares.
-
-    As `delog_nb.measure.probes.linear_probe`, but W and b minimise
-
-    .. math:: \frac{1}{N} \sum_i \|W x_i + b - \mathrm{onehot}(y_i)\|^2 + \lambda \|W\|^2
-
-    which is one N x N system of equations: for few images some milliseconds, where the other takes
-    a tenth of a second.
-
-    Args:
-        train: features (N, D) and labels (N,)
-        test: the same for the images that are scored
-        penalty: lambda
-    """
-    x, labels = train[0].double(), train[1]
-    mean, std = x.mean(0), x.std(0).clamp_min(1e-6)
-    x, test_x = (x - mean) / std, (test[0].double() - mean) / std
-    goals = F.one_hot(labels).to(x.dtype)
-    bias = goals.mean(0)  # features have mean 0
-    system = x @ x.T + penalty * len(x) * torch.eye(len(x), dtype=x.dtype, device=x.device)
-    scores = test_x @ (x.T @ torch.linalg.solve(system, goals - bias)) + bias
-    return (scores.argmax(1) == test[1]).double().mean().item()
 
 
 def look(run: Run, images: ImageData, epoch: int, per_class: int) -> Look:

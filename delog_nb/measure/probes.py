@@ -83,9 +83,8 @@ def linear_probe(
         test: the same for the images that are scored
         penalty: lambda
     """
-    x, labels = train
-    mean, std = x.mean(0), x.std(0).clamp_min(1e-6)
-    x, test_x = (x - mean) / std, (test[0] - mean) / std
+    labels = train[1]
+    x, test_x = _standardised(train[0], test[0])
     classes = int(labels.max()) + 1
     weight = torch.zeros(classes, x.shape[1], device=x.device, requires_grad=True)
     bias = torch.zeros(classes, device=x.device, requires_grad=True)
@@ -101,6 +100,37 @@ def linear_probe(
     with torch.no_grad():
         hits = (test_x @ weight.T + bias).argmax(1) == test[1]
     return hits.double().mean().item()
+
+
+def quick_probe(
+    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], penalty: float = 1.0
+) -> float:
+    r"""Test accuracy (0 to 1) of a linear classifier on frozen features, by least squares.
+
+    As `linear_probe`, but W and b minimise
+
+    .. math:: \frac{1}{N} \sum_i \|W x_i + b - \mathrm{onehot}(y_i)\|^2 + \lambda \|W\|^2
+
+    which is one N x N system of equations: for few images some milliseconds, where the other takes
+    a tenth of a second.
+
+    Args:
+        train: features (N, D) and labels (N,)
+        test: the same for the images that are scored
+        penalty: lambda
+    """
+    x, test_x = _standardised(train[0].double(), test[0].double())
+    goals = F.one_hot(train[1]).to(x.dtype)
+    bias = goals.mean(0)  # features have mean 0
+    system = x @ x.T + penalty * len(x) * torch.eye(len(x), dtype=x.dtype, device=x.device)
+    scores = test_x @ (x.T @ torch.linalg.solve(system, goals - bias)) + bias
+    return (scores.argmax(1) == test[1]).double().mean().item()
+
+
+def _standardised(x: Tensor, test_x: Tensor) -> tuple[Tensor, Tensor]:
+    """Both by the mean and deviation of ``x``: features (N, D)."""
+    mean, std = x.mean(0), x.std(0).clamp_min(1e-6)
+    return (x - mean) / std, (test_x - mean) / std
 
 
 def probe_blocks(run: Run, images: ImageData) -> list[float]:
