@@ -83,7 +83,19 @@ def same_history(one: list[Row], other: list[Row]) -> bool:
     return figures(one) == figures(other)
 
 
+# Those that take longest, in order: begun first, they leave short ones to the end.
+LONGEST = ("test_browser_lab", "test_pipeline", "test_sweep", "test_cli", "test_lesson_pipelined")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no GPU here"))
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        if item.path.suffix == ".ipynb":
+            return len(LONGEST)
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST) + 1
+
+    items.sort(key=place)

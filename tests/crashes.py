@@ -1,8 +1,7 @@
-"""Processes to kill: what test_crashes.py runs, forked from a server that has torch loaded."""
+"""What the processes run that test_crashes.py kills."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -11,17 +10,6 @@ from typing import Any
 
 from delog_nb import files, records
 from delog_nb.config import Experiment
-
-FORKED = multiprocessing.get_context("forkserver")
-# all that a run imports on its way, so that a process begins to train at once
-FORKED.set_forkserver_preload(
-    [
-        "delog_nb.records",
-        "delog_nb.methods.delog_scl",
-        "sklearn.datasets",
-        "torch._dynamo",
-    ]
-)
 
 
 def experiment() -> Experiment:

@@ -16,6 +16,9 @@ from playwright.sync_api import Page
 
 _NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
+# what cells write to stderr, and their errors, which stop the cells after them
+_ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'
+
 
 @contextmanager
 def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
@@ -64,7 +67,7 @@ def open_notebook(tab: Page, address: str, name: str) -> None:
 
 
 def run_all(tab: Page, timeout_s: float) -> None:
-    """Run all cells and wait for the last one."""
+    """Run all cells and wait for the last one; fails if a cell writes to stderr or has an error."""
     tab.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     tab.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
     # a cell that waits or runs shows [*]
@@ -73,7 +76,10 @@ def run_all(tab: Page, timeout_s: float) -> None:
           const cells = [...document.querySelectorAll('.jp-CodeCell')];
           const done = cell => /^\\[\\d+\\]:?$/.test(
             cell.querySelector('.jp-InputPrompt').textContent.trim());
-          return cells.length && cells.every(done);
-        }""",
+          const errors = document.querySelectorAll(ERRORS);
+          return errors.length || (cells.length && cells.every(done));
+        }""".replace("ERRORS", repr(_ERRORS)),
         timeout=1000 * timeout_s,
     )
+    if errors := tab.locator(_ERRORS).all_inner_texts():
+        raise AssertionError("\n".join(errors))

@@ -10,9 +10,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from browser import chromium
+from browser import new_tab, started_chromium
 from jupyter_server import jupyterlab, open_notebook, run_all
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -20,13 +20,15 @@ LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 pytestmark = pytest.mark.browser
 
 
-def lab_notebook() -> nbformat.NotebookNode:
-    cells = [
-        "from delog_nb import lab\n"
-        "bench = lab.Lab(preset='quick', epochs=300, precision='float32')\n"
-        "bench",
-        "print(len(bench.records), bench.bench.running, bench.bench.form.experiment.method)",
-    ]
+LAB = (
+    "from delog_nb import lab\n"
+    "bench = lab.Lab(preset='quick', epochs=300, precision='float32')\n"
+    "bench",
+    "print(len(bench.records), bench.bench.running, bench.bench.form.experiment.method)",
+)
+
+
+def notebook(*cells: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -37,33 +39,47 @@ def lab_notebook() -> nbformat.NotebookNode:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
-    nbformat.write(lab_notebook(), folder / "notebooks" / "lab.ipynb")
+    nbformat.write(notebook(*LAB), folder / "notebooks" / "lab.ipynb")
+    nbformat.write(notebook("1", "1 / 0", "2"), folder / "notebooks" / "wrong.ipynb")
     with jupyterlab(folder / "notebooks", folder / "home") as found:
         yield found
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started_chromium() as found:
+        yield found
+
+
 @pytest.fixture
-def tab(address: str) -> Iterator[Page]:
-    with chromium(height=1400) as page:
-        outside: list[str] = []
-        home = address.removesuffix("/lab")
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((home, home.replace("http", "ws"), "data:", "blob:"))
-                else outside.append(request.url)
-            ),
-        )
-        yield page
-        assert outside == []  # nothing leaves the machine
+def tab(browser: Browser, address: str) -> Iterator[Page]:
+    page = new_tab(browser, height=1400)
+    outside: list[str] = []
+    home = address.removesuffix("/lab")
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((home, home.replace("http", "ws"), "data:", "blob:"))
+            else outside.append(request.url)
+        ),
+    )
+    yield page
+    page.context.close()
+    assert outside == []  # nothing leaves the machine
+
+
+def test_an_error_is_noticed(tab: Page, address: str) -> None:
+    """The check that all others rest on."""
+    open_notebook(tab, address, "wrong.ipynb")
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        run_all(tab, timeout_s=60)
 
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page, address: str) -> None:
     open_notebook(tab, address, name)
     run_all(tab, timeout_s=240)
-    assert tab.locator(".jp-RenderedText[data-mime-type*=error]").all_inner_texts() == []
     # stored images are replaced by live figures, every one of them drawn
     figures = tab.locator(".jp-OutputArea-output .js-plotly-plot")
     assert figures.filter(has=tab.locator(".main-svg")).count() == figures.count()

@@ -13,7 +13,8 @@ from typing import IO
 import pytest
 import torch
 from conftest import same_history
-from crashes import FORKED, dooms, experiment, make_run
+from crashes import dooms, experiment, make_run
+from forked import FORKED
 
 from delog_nb import ExperimentError, records, train
 from delog_nb.claims import Busy, claim

@@ -225,7 +225,7 @@ def test_figures_hold_the_numbers_of_their_tables() -> None:
 
 def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
     for name, source in comparing.SOURCES.items():
-        described = grid.read(comparing._ROOT / source.grid)
+        described = grid.read(comparing.ROOT / source.grid)
         assert described.experiments()
         if "paper size" in name:
             assert {e.preset for e in described.experiments()} == {"paper"}
@@ -248,7 +248,7 @@ def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
 def test_runs_that_the_command_made_are_drawn(tmp_path: Any, monkeypatch: Any) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text("fixed: {preset: quick, net: vgg, epochs: 2}\ncross: {method: [bp, al]}\n")
-    monkeypatch.setattr(comparing, "_ROOT", tmp_path)
+    monkeypatch.setattr(comparing, "ROOT", tmp_path)
     monkeypatch.setitem(comparing.SOURCES, "here", comparing.Source("grid.yaml", "out", "recorded"))
     assert not lab.compared("here", "vgg")[0].data
     for e in grid.read(path).experiments():

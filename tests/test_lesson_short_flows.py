@@ -109,15 +109,15 @@ def test_gains_are_differences_of_the_same_seed() -> None:
 
 def test_the_test_is_paired_and_says_what_it_found() -> None:
     runs = [
-        made_up(k, seed, [seed / 10 + (0.05 if k == 5 else 0) + seed * (k == 5) / 1000])
+        made_up(k, seed, [seed / 10 + (0.05 if k == 5 else 0) + seed * (k == 5) / 100])
         for k in (1, 5)
         for seed in range(4)
     ]
     (row,) = short_flows.gain_tests(
         runs, lambda run: float(run.history[0]["test_acc"] or 0)
     ).to_dict("records")
-    gaps = [0.05, 0.051, 0.052, 0.053]
-    assert row["Difference (points)"] == "+5.15"
+    gaps = [0.05, 0.06, 0.07, 0.08]
+    assert row["Difference (points)"] == "+6.50"
     assert row["p"] == f"{stats.ttest_1samp(gaps, 0).pvalue:.3f}"
     assert row["Short flows are"] == "higher"
     assert row["Single long flow (%)"] == "15.00 ± 12.91"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import psutil
 import pytest
 import torch
 from conftest import same_history, tiny
+from forked import FORKED
 from pipeline_rank import DECOUPLED, be_rank, experiments, sgd_steps
 from torch.distributed import TCPStore
 
@@ -28,9 +28,6 @@ from delog_nb.pipeline.links import Form
 from delog_nb.team import Team
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
-# ranks are forked from a process that has imported everything once
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline_rank", "sklearn.datasets", "delog_nb.lab.figures"])
 
 
 @contextmanager
@@ -38,7 +35,7 @@ def ranks_of(count: int, words: list[str], folder: Path) -> Iterator[list[Any]]:
     """``count`` rank processes and, as torchrun has it, the store that they meet in."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     ranks = [
-        FORKS.Process(target=be_rank, args=(k, count, store.port, words, folder / "errors.txt"))
+        FORKED.Process(target=be_rank, args=(k, count, store.port, words, folder / "errors.txt"))
         for k in range(count)
     ]
     for rank in ranks:

@@ -26,10 +26,11 @@ GRIDS = RUNS / "grids"
 
 @dataclass(frozen=True)
 class Recorded:
-    """The runs of a grid that are kept with the course."""
+    """The runs of a grid that are kept with the course; ``expected`` is how many the grid has."""
 
     grid: Grid
     records: list[Record]
+    expected: int
 
 
 def recorded(name: str) -> Recorded:
@@ -44,10 +45,11 @@ def recorded(name: str) -> Recorded:
         known = ", ".join(sorted(p.stem for p in GRIDS.glob("*.yaml"))) or "none"
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
-    found = records.kept(described.experiments(), RUNS)
+    wanted = described.experiments()
+    found = records.kept(wanted, RUNS)
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
-    return Recorded(described, found)
+    return Recorded(described, found, len(wanted))
 
 
 def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
