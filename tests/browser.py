@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
@@ -22,25 +21,15 @@ def path_of_chromium() -> str:
 
 
 @contextmanager
-def started_chromium() -> Iterator[Browser]:
-    """A fresh browser; the test is skipped where there is no chromium."""
+def chromium(offline: bool = False, width: int = 1300, height: int = 900) -> Iterator[Page]:
+    """A tab of a fresh browser; the test is skipped where there is no chromium."""
     path = path_of_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
+        tab = browser.new_context(
+            offline=offline, viewport={"width": width, "height": height}
+        ).new_page()
         try:
-            yield browser
+            yield tab
         finally:
             browser.close()
-
-
-def new_tab(browser: Browser, offline: bool = False, width: int = 1300, height: int = 900) -> Page:
-    """A tab with cookies, storage and cache of its own."""
-    size: Any = {"width": width, "height": height}
-    return browser.new_context(offline=offline, viewport=size).new_page()
-
-
-@contextmanager
-def chromium(offline: bool = False, width: int = 1300, height: int = 900) -> Iterator[Page]:
-    """A tab of a fresh browser."""
-    with started_chromium() as browser:
-        yield new_tab(browser, offline, width, height)

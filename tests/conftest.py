@@ -83,8 +83,16 @@ def same_history(one: list[Row], other: list[Row]) -> bool:
     return figures(one) == figures(other)
 
 
-# Those that take longest, in order: begun first, they leave short ones to the end.
-LONGEST = ("test_browser_lab", "test_pipeline", "test_sweep", "test_cli", "test_lesson_pipelined")
+# Those that take longest, in order: begun first, they leave short ones to the end. The browser
+# goes first, beside the lessons, which need one core.
+LONGEST = (
+    "test_browser_lab",
+    "*.ipynb",
+    "test_pipeline",
+    "test_sweep",
+    "test_cli",
+    "test_lesson_pipelined",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -93,9 +101,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no GPU here"))
 
     def place(item: pytest.Item) -> int:
-        name = item.path.stem
-        if item.path.suffix == ".ipynb":
-            return len(LONGEST)
-        return LONGEST.index(name) if name in LONGEST else len(LONGEST) + 1
+        name = item.path.stem if item.path.suffix == ".py" else f"*{item.path.suffix}"
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
     items.sort(key=place)

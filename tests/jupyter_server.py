@@ -38,6 +38,7 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
     command += ["--port=0", "--IdentityProvider.token=", "--ServerApp.password="]
     command += [f"--ServerApp.root_dir={notebooks}", "--allow-root"]
+    command += ["--LabApp.expose_app_in_browser=True"]
     log = home / "server.log"
     with (
         log.open("w") as output,
@@ -60,9 +61,24 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
             server.wait(30)
 
 
-def open_notebook(tab: Page, address: str, name: str) -> None:
-    """Open a notebook and wait until its kernel can work."""
-    tab.goto(f"{address}/tree/{name}?reset")
+def open_notebook(tab: Page, name: str) -> None:
+    """Open a notebook in a tab that shows the lab, and wait until its kernel can work.
+
+    The one that was open is closed without a question, its kernel ended.
+    """
+    tab.evaluate(
+        """async name => {
+          const lab = window.jupyterapp;
+          await lab.restored;
+          for (const widget of [...lab.shell.widgets('main')]) {
+            if (widget.context) widget.context.model.dirty = false;
+            widget.close();
+          }
+          await lab.serviceManager.sessions.shutdownAll();
+          await lab.commands.execute('docmanager:open', {path: name});
+        }""",
+        name,
+    )
     tab.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=120_000)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from browser import new_tab, started_chromium
+from browser import chromium
 from jupyter_server import jupyterlab, open_notebook, run_all
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page, Request
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -46,39 +46,38 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started_chromium() as found:
-        yield found
+def lab_tab(address: str) -> Iterator[Page]:
+    with chromium(height=1400) as page:
+        page.goto(f"{address}?reset")
+        page.wait_for_function("window.jupyterapp")
+        yield page
 
 
 @pytest.fixture
-def tab(browser: Browser, address: str) -> Iterator[Page]:
-    page = new_tab(browser, height=1400)
+def tab(lab_tab: Page, address: str) -> Iterator[Page]:
     outside: list[str] = []
     home = address.removesuffix("/lab")
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((home, home.replace("http", "ws"), "data:", "blob:"))
-            else outside.append(request.url)
-        ),
-    )
-    yield page
-    page.context.close()
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((home, home.replace("http", "ws"), "data:", "blob:")):
+            outside.append(request.url)
+
+    lab_tab.on("request", note)
+    yield lab_tab
+    lab_tab.remove_listener("request", note)
     assert outside == []  # nothing leaves the machine
 
 
-def test_an_error_is_noticed(tab: Page, address: str) -> None:
+def test_an_error_is_noticed(tab: Page) -> None:
     """The check that all others rest on."""
-    open_notebook(tab, address, "wrong.ipynb")
+    open_notebook(tab, "wrong.ipynb")
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         run_all(tab, timeout_s=60)
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page, address: str) -> None:
-    open_notebook(tab, address, name)
+def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page) -> None:
+    open_notebook(tab, name)
     run_all(tab, timeout_s=240)
     # stored images are replaced by live figures, every one of them drawn
     figures = tab.locator(".jp-OutputArea-output .js-plotly-plot")
@@ -86,8 +85,8 @@ def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page, address: st
     assert tab.locator("text=Error displaying widget").count() == 0
 
 
-def test_the_lab_starts_draws_and_stops(tab: Page, address: str) -> None:
-    open_notebook(tab, address, "lab.ipynb")
+def test_the_lab_starts_draws_and_stops(tab: Page) -> None:
+    open_notebook(tab, "lab.ipynb")
     run_all(tab, timeout_s=120)
     output = tab.locator(".jp-OutputArea-output")
     methods = output.locator('.widget-dropdown:has(label:text-is("method")) select')
@@ -114,8 +113,8 @@ def test_the_lab_starts_draws_and_stops(tab: Page, address: str) -> None:
     output.get_by_text(re.compile(r"^1 False early-exit")).wait_for()
 
 
-def test_a_bad_value_is_marked_at_its_field(tab: Page, address: str) -> None:
-    open_notebook(tab, address, "lab.ipynb")
+def test_a_bad_value_is_marked_at_its_field(tab: Page) -> None:
+    open_notebook(tab, "lab.ipynb")
     run_all(tab, timeout_s=120)
     output: Any = tab.locator(".jp-OutputArea-output")
     output.get_by_role("tab", name="Training").click()
