@@ -7,6 +7,9 @@ READY := .venv/.ready
 # experiment.ipynb is run by the tests of sweeps, with papermill and small values.
 NOTEBOOKS := notebooks/solutions notebooks/00_start.ipynb notebooks/lab.ipynb notebooks/quiz.ipynb
 
+# Compiled modules are kept, whatever the shell says: without them each process compiles torch anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test compare lessons browser-test bench
 
