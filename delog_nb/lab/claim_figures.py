@@ -132,9 +132,7 @@ def findings_figure(found: Sequence[Assessment]) -> go.Figure:
         "",
         height=170 + _ROW * height,
     )
-    figure.update_layout(
-        hovermode="closest",
-    )
+    figure.update_layout(hovermode="closest")
     legend_below(figure, 60 / (_ROW * height), l=330, r=110, b=110)
     return figure.update_yaxes(
         tickvals=list(range(height)),
