@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import golden
 import torch
 from conftest import tiny
 
@@ -117,7 +118,13 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
     return method.state_dict(), losses
 
 
-PARTS = {"pipelined": pipelined, "interrupted": interrupted, "data_parallel": data_parallel}
+PARTS = {
+    "pipelined": pipelined,
+    "interrupted": interrupted,
+    "data_parallel": data_parallel,
+    "golden_pipeline": partial(golden.be_rank, "pipeline"),
+    "golden_data_parallel": partial(golden.be_rank, "data_parallel"),
+}
 
 
 def be_rank(rank: int, count: int, port: int, words: list[str], errors: Path) -> None:
