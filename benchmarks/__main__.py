@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import Report, facts, save
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 
 NAMES: tuple[str, ...] = ("loss", "views", "step", "memory", "epoch", "estimate")
 if torch.cuda.is_available():

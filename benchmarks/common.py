@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delog_nb.files import write_atomically
-from delog_nb.measure import machine, versions
+from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.machine import machine, versions
 
 Row = dict[str, Any]
 

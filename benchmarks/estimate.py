@@ -6,8 +6,8 @@ import time
 
 from benchmarks.common import Report, command
 from delog_nb import Experiment, train
+from delog_nb.experiment.registry import METHODS
 from delog_nb.measure.estimate import estimate
-from delog_nb.registry import METHODS
 
 NETS = ("convnet", "resnet")
 

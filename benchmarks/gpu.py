@@ -19,12 +19,12 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import plain
 from benchmarks.common import Report, agree, command
 from delog_nb import methods
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, Split, Views
-from delog_nb.expect import step_flops
-from delog_nb.registry import DATASETS, NETS
-from delog_nb.team import Batch, Team
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import DATASETS, NETS
+from delog_nb.grids.expectation import step_flops
 from delog_nb.training import autocast, make_optimizers, train, train_components
+from delog_nb.training.team import Batch, Team
 
 MISSING = "" if torch.cuda.is_available() else "benchmarks.gpu: skipped, PyTorch finds no GPU here"
 

@@ -9,8 +9,8 @@ from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor
 
 from benchmarks.common import Report, Turn, agree, command, difference, interleaved, ratio
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.measure import LiveBytes
 
 TAU, DIMENSIONS = 0.1, 128
 ROUNDS = {256: 15, 1024: 11, 4096: 5, 8192: 1, 16384: 1}

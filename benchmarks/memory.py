@@ -11,12 +11,12 @@ from torch import Tensor
 from benchmarks import plain
 from benchmarks.common import Report, agree, child, command
 from delog_nb import methods
-from delog_nb.components import Method
-from delog_nb.config import Experiment
-from delog_nb.measure import LiveBytes
-from delog_nb.registry import METHODS, NETS
-from delog_nb.team import Batch, Team
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods.component import Method
 from delog_nb.training import autocast, make_optimizers, train_components
+from delog_nb.training.team import Batch, Team
 
 DEPTHS = (4, 8, 16, 32, 64)
 # net, width, images in a batch: two views each

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 
 from delog_nb import Experiment, records
-from delog_nb.measure import machine
-from delog_nb.sweep import experiment_notebook, sweep
-from delog_nb.workers import Workers
+from delog_nb.grids.sweep import experiment_notebook, sweep
+from delog_nb.grids.workers import Workers
+from delog_nb.instruments.machine import machine
 
 
 def measure(count: int, notebook: Path | None) -> str:

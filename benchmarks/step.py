@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import plain
 from benchmarks.common import Report, Turn, agree, command, interleaved, ratio
 from delog_nb import methods
-from delog_nb.config import Experiment
-from delog_nb.pages import kept_pages
-from delog_nb.registry import METHODS
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
+from delog_nb.instruments.allocator import kept_pages
 from delog_nb.training import autocast, make_optimizers, pick_precision, train_step
 
 # (net, width, images in a batch): two views each; sizes that a step of a second or less takes

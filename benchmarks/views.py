@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.common import Report, agree, command
 from delog_nb.data import Views
 from delog_nb.data.views import GRAY_CHANCE, HUE, JITTER, JITTER_CHANCE
-from delog_nb.registry import DATASETS
+from delog_nb.experiment.registry import DATASETS
 
 BATCH, BATCHES, ROUNDS, WORKERS = 128, 20, 5, 2
 CIFAR = DATASETS["cifar10"]

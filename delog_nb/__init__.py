@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from delog_nb.lazy import lazy
+from delog_nb.instruments.lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -28,14 +28,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from delog_nb import data, lab, losses, methods, nets
-    from delog_nb.config import Experiment, ExperimentError
+    from delog_nb.experiment import Experiment, ExperimentError
     from delog_nb.training import Run, train
 
 __getattr__ = lazy(
     __name__,
     {
-        "Experiment": "delog_nb.config",
-        "ExperimentError": "delog_nb.config",
+        "Experiment": "delog_nb.experiment",
+        "ExperimentError": "delog_nb.experiment",
         "Run": "delog_nb.training",
         "train": "delog_nb.training",
         **{name: f"{__name__}.{name}" for name in ("data", "lab", "losses", "methods", "nets")},

@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from delog_nb import files, records
-from delog_nb.config import Experiment
+from delog_nb import records
+from delog_nb.experiment import Experiment
+from delog_nb.instruments import files
 
 
 def experiment() -> Experiment:

@@ -13,7 +13,7 @@ FORKED.set_forkserver_preload(
         "delog_nb.methods.delog_scl",
         "delog_nb.methods.early_exit",
         "delog_nb.methods.al",
-        "delog_nb.pipeline.__main__",
+        "delog_nb.cli.rank",
         "delog_nb.pipeline.parallel",
         "delog_nb.lab.figures",
         "sklearn.datasets",

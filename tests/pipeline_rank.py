@@ -13,12 +13,12 @@ import torch
 from conftest import tiny
 
 from delog_nb import methods, train
+from delog_nb.cli.rank import main
 from delog_nb.data import load
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import DataParallel, Pipeline, all_gather, joined
-from delog_nb.pipeline.__main__ import main
-from delog_nb.team import Team
 from delog_nb.training import autocast, train_components
+from delog_nb.training.team import Team
 
 DECOUPLED = ("delog-scl", "early-exit", "al")
 # 150 images in batches of 16: ten steps an epoch, the last one of 6 images

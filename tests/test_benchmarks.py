@@ -13,7 +13,7 @@ from benchmarks import gpu, plain
 from benchmarks.common import Goal, Report, agree, command, difference, interleaved, ratio, table
 from benchmarks.common import Turn as T
 from delog_nb import methods
-from delog_nb.registry import METHODS, NETS
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.training import make_optimizers, train_step
 
 

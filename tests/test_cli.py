@@ -11,8 +11,8 @@ import pytest
 
 from delog_nb import records
 from delog_nb.cli import main
-from delog_nb.config import PARAMETERS
-from delog_nb.registry import METHODS
+from delog_nb.experiment import PARAMETERS
+from delog_nb.experiment.registry import METHODS
 
 SMALL = ["--preset", "quick", "--limit", "100", "--epochs", "1"]
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from delog_nb import Experiment, ExperimentError
-from delog_nb.config import PARAMETERS
-from delog_nb.registry import DATASETS, METHODS, NETS
+from delog_nb.experiment import PARAMETERS
+from delog_nb.experiment.registry import DATASETS, METHODS, NETS
 
 BAD = [
     ({"method": "delog_scl"}, "did you mean 'delog-scl'"),

@@ -17,7 +17,7 @@ from crashes import dooms, experiment, make_run
 from forked import FORKED
 
 from delog_nb import ExperimentError, records, train
-from delog_nb.claims import Busy, claim
+from delog_nb.records.locks import Busy, claim
 
 KILLS = 12  # while training, and as many while writing
 

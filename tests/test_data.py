@@ -20,8 +20,9 @@ from conftest import make_folder
 from PIL import Image
 
 from delog_nb import Experiment, data
-from delog_nb.data import DataError, decode, tiny_imagenet
+from delog_nb.data import DataError, decoding
 from delog_nb.data.images import statistics, stratified
+from delog_nb.data.sources import tiny_imagenet
 
 
 def load(**values: object) -> data.ImageData:
@@ -116,7 +117,7 @@ def test_folder(image_folder: Path) -> None:
 
 def test_images_are_decoded_once(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(dataset="folder", data_dir=image_folder, val_fraction=0)
-    monkeypatch.setattr(decode.Image, "open", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(decoding.Image, "open", lambda *_: pytest.fail("decoded again"))
     again = load(dataset="folder", data_dir=image_folder, val_fraction=0)
     assert torch.equal(first.train.images, again.train.images)
     monkeypatch.undo()

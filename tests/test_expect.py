@@ -6,8 +6,9 @@ import pytest
 from conftest import tiny
 from torch import nn
 
-from delog_nb import expect, methods, records
-from delog_nb.config import Experiment
+from delog_nb import methods, records
+from delog_nb.experiment import Experiment
+from delog_nb.grids import expectation
 
 BATCHES = 2 * 6  # epochs; 180 of 200 images, the rest validate, in batches of 32
 
@@ -24,8 +25,8 @@ def test_steps_count_their_operations_forward_and_backward() -> None:
         elif isinstance(layer, nn.Linear):
             by_hand += 3 * 2 * layer.weight.numel()
     by_hand -= first  # images get no gradient
-    assert expect.step_flops(experiment) == 2 * by_hand  # two views
-    assert expect.step_flops(experiment.model_copy(update={"batch_size": 5})) == 10 * by_hand
+    assert expectation.step_flops(experiment) == 2 * by_hand  # two views
+    assert expectation.step_flops(experiment.model_copy(update={"batch_size": 5})) == 10 * by_hand
 
 
 def test_a_record_tells_what_others_of_its_kind_take(tmp_path: Path) -> None:
@@ -34,10 +35,10 @@ def test_a_record_tells_what_others_of_its_kind_take(tmp_path: Path) -> None:
     assert record is not None
     epoch = record.results["sec_per_epoch"] + record.results["eval_sec_per_epoch"]
     others = [tiny(method="bp", epochs=3, seed=seed) for seed in (1, 2)]
-    found = expect.expected_seconds(others, [record], notebook=False)
+    found = expectation.expected_seconds(others, [record], notebook=False)
     assert found == pytest.approx(6 * epoch)
-    with_notebooks = expect.expected_seconds(others, [record])
-    assert with_notebooks == pytest.approx(found + 2 * expect.NOTEBOOK_SECONDS)
+    with_notebooks = expectation.expected_seconds(others, [record])
+    assert with_notebooks == pytest.approx(found + 2 * expectation.NOTEBOOK_SECONDS)
 
 
 def test_the_cheapest_of_each_net_is_timed_unless_it_is_slow(
@@ -45,7 +46,7 @@ def test_the_cheapest_of_each_net_is_timed_unless_it_is_slow(
 ) -> None:
     runs = {net: tiny(method="bp", net=net, width=0.125) for net in ("convnet", "vgg", "resnet")}
     dear = tiny(method="bp", net="convnet", width=0.25)
-    cost = {net: expect.step_flops(run) for net, run in runs.items()}
+    cost = {net: expectation.step_flops(run) for net, run in runs.items()}
     assert cost["convnet"] < cost["resnet"] < cost["vgg"]
     timed: list[Experiment] = []
 
@@ -53,10 +54,10 @@ def test_the_cheapest_of_each_net_is_timed_unless_it_is_slow(
         timed.append(experiment)
         return {"convnet": 0.01, "resnet": 1.9}[experiment.net]
 
-    monkeypatch.setattr(expect, "_step_seconds", seconds)
-    monkeypatch.setattr(expect, "_MOST_SECONDS", 1.9 * cost["vgg"] / cost["resnet"] - 0.01)
-    found = expect.expected_seconds([runs["vgg"], dear, *runs.values()], notebook=False)
+    monkeypatch.setattr(expectation, "_step_seconds", seconds)
+    monkeypatch.setattr(expectation, "_MOST_SECONDS", 1.9 * cost["vgg"] / cost["resnet"] - 0.01)
+    found = expectation.expected_seconds([runs["vgg"], dear, *runs.values()], notebook=False)
     assert timed == [runs["convnet"], runs["resnet"]]
-    per_step = 0.01 * (1 + expect.step_flops(dear) / cost["convnet"])
+    per_step = 0.01 * (1 + expectation.step_flops(dear) / cost["convnet"])
     per_step += 1.9 * (1 + 2 * cost["vgg"] / cost["resnet"])
     assert found == pytest.approx(BATCHES * per_step)

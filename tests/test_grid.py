@@ -5,9 +5,10 @@ from pathlib import Path
 import papermill
 import pytest
 
-from delog_nb import Experiment, grid, parameters
-from delog_nb.config import PARAMETERS
-from delog_nb.expect import step_flops
+from delog_nb import Experiment
+from delog_nb.experiment import PARAMETERS
+from delog_nb.grids import grid, notebook
+from delog_nb.grids.expectation import step_flops
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "experiment.ipynb"
@@ -67,21 +68,21 @@ def test_the_parameters_cell_is_the_schema() -> None:
         n: kinds.get(p.kind, p.kind) for n, p in PARAMETERS.items()
     }
     before = NOTEBOOK.read_bytes()
-    parameters.write(NOTEBOOK)
-    assert NOTEBOOK.read_bytes() == before, "run: python -m delog_nb.parameters NOTEBOOK"
+    notebook.write(NOTEBOOK)
+    assert NOTEBOOK.read_bytes() == before, "run: python -m delog_nb.grids.notebook NOTEBOOK"
 
 
 def namespace(**passed: object) -> dict[str, object]:
     """A notebook's globals after its parameters and what papermill put below them."""
     names: dict[str, object] = {}
-    source = parameters.cell()
+    source = notebook.cell()
     exec(source, names)
     injected = "# Parameters\n" + "\n".join(f"{n} = {v!r}" for n, v in passed.items()) + "\n"
     return names | passed | {"In": ["", source, injected]}
 
 
 def test_passed_parameters_make_the_experiment() -> None:
-    made = parameters.experiment_from(namespace(method="al", net="vgg", seed=3, data_dir=None))
+    made = notebook.experiment_from(namespace(method="al", net="vgg", seed=3, data_dir=None))
     assert made.run_id == Experiment(method="al", net="vgg", seed=3).run_id
 
 
@@ -99,7 +100,7 @@ def test_passed_parameters_make_the_experiment() -> None:
 def test_what_papermill_would_let_pass_is_one_sentence(
     passed: dict[str, object], sentence: str
 ) -> None:
-    with pytest.raises(parameters.ParameterError, match=sentence) as caught:
-        parameters.experiment_from(namespace(**passed))
+    with pytest.raises(notebook.ParameterError, match=sentence) as caught:
+        notebook.experiment_from(namespace(**passed))
     (line,) = caught.value._render_traceback_()
     assert "\n" not in line

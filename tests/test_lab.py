@@ -13,13 +13,13 @@ from conftest import same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, lab, train
 from delog_nb.cli.flags import Parser, add_experiment_flags, experiment_values
-from delog_nb.config import PARAMETERS
+from delog_nb.experiment import PARAMETERS
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab import session
 from delog_nb.lab.fields import Form
 from delog_nb.lab.laboratory import Workbench, commands
 from delog_nb.lab.overlay import names_of
 from delog_nb.measure.estimate import estimate, numbers_of_images, step_bytes
-from delog_nb.registry import METHODS
 
 SMALL: dict[str, Any] = {"preset": "quick", "limit": 100, "precision": "float32", "device": "cpu"}
 

@@ -11,8 +11,9 @@ import torch
 from conftest import tiny
 
 from delog_nb import methods
-from delog_nb.components import count_parameters
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.lab.prices import (
     bill_figure,
     bill_table,
@@ -26,10 +27,9 @@ from delog_nb.lab.prices import (
     timing_bars,
     timing_spread,
 )
-from delog_nb.measure import LiveBytes
 from delog_nb.measure.bill import Bill, bill_of, longest_flow, step_flops, step_memory
 from delog_nb.measure.trial import PARTS, Apart, Timing, Trial, time_steps
-from delog_nb.registry import METHODS
+from delog_nb.methods.component import count_parameters
 
 
 def small(method: str, **changes: object) -> Experiment:

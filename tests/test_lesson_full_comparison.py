@@ -12,7 +12,8 @@ import pytest
 from conftest import tiny
 from scipy import stats
 
-from delog_nb import Experiment, ExperimentError, grid, lab
+from delog_nb import Experiment, ExperimentError, lab
+from delog_nb.grids import grid
 from delog_nb.lab import comparing
 from delog_nb.lab.assessing import (
     FAILS,

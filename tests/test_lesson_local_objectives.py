@@ -13,8 +13,8 @@ from conftest import tiny
 from torch import Tensor, nn
 
 from delog_nb import data, methods
-from delog_nb.components import Component, count_parameters
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.associated import associated_figure, associated_table, predictions_table
 from delog_nb.lab.blockwise import (
     blocks_figure,
@@ -42,8 +42,8 @@ from delog_nb.measure.exits import exit_accuracies
 from delog_nb.measure.invariance import Probe, write_probes
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.measure.reach import reach
+from delog_nb.methods.component import Component, count_parameters
 from delog_nb.records import load, record_of, save
-from delog_nb.registry import METHODS
 from delog_nb.training import train
 
 

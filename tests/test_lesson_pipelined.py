@@ -14,8 +14,8 @@ import pytest
 from conftest import tiny
 
 from delog_nb import ExperimentError, lab
-from delog_nb.measure import pipelining
-from delog_nb.measure.pipelining import Race, RaceError, race
+from delog_nb.pipeline import race as pipelining
+from delog_nb.pipeline.race import Race, RaceError, race
 from delog_nb.pipeline.schedule import Task, balance, gpipe, table_1
 
 

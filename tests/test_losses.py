@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from delog_nb import losses
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.losses import supervised_contrastive_loss as scl
-from delog_nb.measure import LiveBytes
 
 
 def by_loops(z: Tensor, labels: Tensor, tau: float, scaling: str = "eq2") -> float:

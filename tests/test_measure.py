@@ -5,7 +5,8 @@ import gc
 import torch
 
 from delog_nb import Experiment
-from delog_nb.measure import LiveBytes, machine, versions
+from delog_nb.instruments.machine import machine, versions
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.nets import build
 

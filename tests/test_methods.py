@@ -10,8 +10,8 @@ from conftest import tiny
 from torch import Tensor, nn
 
 from delog_nb import methods
-from delog_nb.components import Method, cut
-from delog_nb.registry import METHODS, NETS
+from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.methods.component import Method, cut
 from delog_nb.training import autocast, make_optimizers, train_step
 
 CONTEXT = autocast(torch.device("cpu"), "float32")

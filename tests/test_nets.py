@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from delog_nb import Experiment, heads, nets
+from delog_nb import Experiment, nets
 from delog_nb.measure.parameters import parameter_counts
+from delog_nb.methods import heads
 
 # Parameters for CIFAR-10 that the authors' definitions give: (training, inference).
 COUNTS = {

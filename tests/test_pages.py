@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from delog_nb.pages import kept_pages
+from delog_nb.instruments.allocator import kept_pages
 
 # Fresh pages that writing and freeing 64 MB takes, ten times over; memory held after the block.
 FAULTS = """
 import psutil, resource, torch
-from delog_nb.pages import kept_pages
+from delog_nb.instruments.allocator import kept_pages
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

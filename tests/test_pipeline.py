@@ -21,11 +21,11 @@ from torch.distributed import TCPStore
 
 from delog_nb import Experiment, ExperimentError, records, train
 from delog_nb.cli import main
+from delog_nb.cli.rank import main as be_main
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import check
-from delog_nb.pipeline.__main__ import main as be_main
 from delog_nb.pipeline.links import Form
-from delog_nb.team import Team
+from delog_nb.training.team import Team
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -98,7 +98,7 @@ def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
     package = tmp_path / "delog_nb"
     shutil.copytree(ROOT / "delog_nb", package)
     (package / "methods" / "mean_exit.py").write_text(module)
-    registry = package / "registry.py"
+    registry = package / "experiment" / "registry.py"
     registry.write_text(
         registry.read_text().replace("\n}\n\nNETS", "\n" + entry.rstrip() + "\n}\n\nNETS", 1)
     )

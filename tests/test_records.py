@@ -9,7 +9,7 @@ import pytest
 from conftest import same_history, tiny
 
 from delog_nb import ExperimentError, data, records, train
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from browser import chromium
 from conftest import tiny
 
 from delog_nb import train
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.report import page
 from delog_nb.records import Record, record_of
-from delog_nb.registry import METHODS
 
 pytestmark = pytest.mark.browser
 

@@ -15,13 +15,14 @@ import torch
 import yaml
 from conftest import make_folder, same_history, tiny
 
-from delog_nb import ExperimentError, grid, jobs, records, training
-from delog_nb.claims import claim
+from delog_nb import ExperimentError, records, training
 from delog_nb.cli import main
-from delog_nb.config import Experiment
-from delog_nb.jobs import Job, Outcome
-from delog_nb.sweep import Progress, sweep
-from delog_nb.workers import WorkerDied, Workers
+from delog_nb.experiment import Experiment
+from delog_nb.grids import grid, job
+from delog_nb.grids.job import Job, Outcome
+from delog_nb.grids.sweep import Progress, sweep
+from delog_nb.grids.workers import WorkerDied, Workers
+from delog_nb.records.locks import claim
 
 SMALL = {"limit": 60, "epochs": 1, "width": 0.125, "batch_size": 32}
 
@@ -155,7 +156,7 @@ def test_runs_go_to_the_workers_that_have_what_they_take(
         assert "none of the 2 workers has GPU=2: start them with" in capsys.readouterr().err
         assert main([*words, "GPU=1"]) == 0
         with Client(address, set_as_default=False) as client:
-            worked = client.run(eval, "'delog_nb.jobs' in __import__('sys').modules")
+            worked = client.run(eval, "'delog_nb.grids.job' in __import__('sys').modules")
             has_one = {
                 worker: bool(info["resources"])
                 for worker, info in client.scheduler_info(n_workers=-1)["workers"].items()
@@ -173,7 +174,7 @@ def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> 
         assert (progress.done, progress.failed) == (2, 1)
         outcome = progress.outcomes[bad.run_id]
         assert "images does not exist" in outcome.error
-        error = json.loads((tmp_path / "out" / bad.run_id / jobs.ERROR).read_text())
+        error = json.loads((tmp_path / "out" / bad.run_id / job.ERROR).read_text())
         assert error["error"] == outcome.error
         assert "Traceback" in error["traceback"]
 
@@ -182,7 +183,7 @@ def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> 
         assert (again.done, again.failed) == (2, 1)
         retried = sweep([bad, *good], tmp_path / "out", executor, retry_failed=True)
     assert (retried.total, retried.done, retried.failed) == (3, 3, 0)
-    assert not (tmp_path / "out" / bad.run_id / jobs.ERROR).exists()
+    assert not (tmp_path / "out" / bad.run_id / job.ERROR).exists()
 
 
 def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_two_sweeps_on_one_folder_make_each_run_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(made) == sorted(e.run_id for e in todo)
-    logs = [(tmp_path / e.run_id / jobs.LOG).read_text() for e in todo]
+    logs = [(tmp_path / e.run_id / job.LOG).read_text() for e in todo]
     assert all(text.count("from epoch 0") == 1 for text in logs)
 
 
@@ -267,7 +268,7 @@ def test_an_unreadable_record_is_a_failure_and_stays(tmp_path: Path) -> None:
     folder = tmp_path / experiment.run_id
     folder.mkdir()
     (folder / records.RECORD).write_text("{")
-    outcome = jobs.run(Job(experiment, tmp_path))
+    outcome = job.run(Job(experiment, tmp_path))
     assert outcome.state == "failed"
     assert "is not a readable record" in outcome.error
     assert (folder / records.RECORD).read_text() == "{"
@@ -315,7 +316,7 @@ def test_a_notebook_for_each_run(tmp_path: Path) -> None:
     """One good, one that fails inside its notebook: both notebooks stay, neither is large."""
     good = tiny(method="al", **SMALL)
     bad = tiny(dataset="folder", data_dir=tmp_path / "none", **SMALL)
-    from delog_nb.sweep import experiment_notebook
+    from delog_nb.grids.sweep import experiment_notebook
 
     with in_threads() as executor:
         progress = sweep([good, bad], tmp_path, executor, notebook=experiment_notebook())
@@ -333,12 +334,12 @@ def test_a_notebook_for_each_run(tmp_path: Path) -> None:
         records.train_once(good, tmp_path / "again").history,  # type: ignore[union-attr]
     )
     for experiment in (good, bad):
-        text = (tmp_path / experiment.run_id / jobs.NOTEBOOK).read_text()
+        text = (tmp_path / experiment.run_id / job.NOTEBOOK).read_text()
         content = json.loads(text)
         assert len(text) < 300_000
         assert "widgets" not in content["metadata"]
-    assert "epoch 1, test" in (folder / jobs.LOG).read_text()
-    assert (tmp_path / bad.run_id / jobs.ERROR).exists()
+    assert "epoch 1, test" in (folder / job.LOG).read_text()
+    assert (tmp_path / bad.run_id / job.ERROR).exists()
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from delog_nb import Experiment, ExperimentError
 from delog_nb.cli import main
-from delog_nb.grid import Grid, Layout
+from delog_nb.grids.grid import Grid, Layout
 from delog_nb.lab import tables
 from delog_nb.lab.paired import Difference, difference, holm
 from delog_nb.lab.results import write

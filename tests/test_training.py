@@ -9,9 +9,9 @@ import torch
 from conftest import same_history, tiny
 
 from delog_nb import ExperimentError, data, methods, train
-from delog_nb.components import Method
-from delog_nb.measure import LiveBytes
-from delog_nb.registry import METHODS
+from delog_nb.experiment.registry import METHODS
+from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods.component import Method
 from delog_nb.training import (
     Ended,
     EpochEnded,

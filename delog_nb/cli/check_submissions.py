@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 
 if TYPE_CHECKING:
     from delog_nb.lab.submissions import Row
@@ -45,7 +45,7 @@ def run(values: argparse.Namespace) -> int:
     if not values.folder.is_dir():
         raise ExperimentError(f"{values.folder} is not a folder")
 
-    from delog_nb.files import write_atomically
+    from delog_nb.instruments.files import write_atomically
     from delog_nb.lab.nursery import Limits
     from delog_nb.lab.submissions import check_folder, table
 

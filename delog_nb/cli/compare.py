@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
-from delog_nb.config import Experiment, ExperimentError
-from delog_nb.registry import METHODS, NETS
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.registry import METHODS, NETS
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,7 @@ def run(values: argparse.Namespace) -> int:  # noqa: ARG001
 
 
 def _versions() -> str:
-    from delog_nb.measure import versions
+    from delog_nb.instruments.machine import versions
 
     return ", ".join(f"{name} {version}" for name, version in versions().items() if version)
 
@@ -44,7 +44,7 @@ def _device() -> str:
     from delog_nb.training import pick_device, pick_precision
 
     device = pick_device("auto")
-    from delog_nb.measure import machine
+    from delog_nb.instruments.machine import machine
 
     facts = machine()
     where = facts["gpu"] or facts["processor"]
@@ -67,9 +67,9 @@ def _memory() -> str:
 
 
 def _data() -> str:
-    from delog_nb.config import Experiment
     from delog_nb.data import load
     from delog_nb.data.cache import cache_dir
+    from delog_nb.experiment import Experiment
 
     digits = load(Experiment(dataset="digits"))
     decoded = sorted(path.stem for path in (cache_dir() / "decoded").glob("*.npz"))

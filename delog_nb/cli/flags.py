@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
-from delog_nb.config import PARAMETERS, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, ExperimentError, closest
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from delog_nb.cli.flags import add_experiment_flags, experiment_values
-from delog_nb.config import Experiment
-from delog_nb.registry import METHODS, NETS
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 
 if TYPE_CHECKING:
     from delog_nb.records import Record

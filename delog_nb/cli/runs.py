@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
 
 if TYPE_CHECKING:
     from delog_nb.records import Record

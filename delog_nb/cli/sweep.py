@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delog_nb import grid
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.grids import grid
 
 if TYPE_CHECKING:
-    from delog_nb.jobs import Outcome
-    from delog_nb.sweep import Progress
+    from delog_nb.grids.job import Outcome
+    from delog_nb.grids.sweep import Progress
 
 GRIDS = "grids"  # below the runs: the grid files that they were made from
 
@@ -80,7 +80,7 @@ def run(values: argparse.Namespace) -> int:
     resources = _resources(values)
     notebook = _notebook(values)
 
-    from delog_nb.jobs import is_finished
+    from delog_nb.grids.job import is_finished
 
     out: Path | None = values.out
     if values.dry_run:
@@ -95,7 +95,7 @@ def run(values: argparse.Namespace) -> int:
         raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
     from delog_nb.cli.progress import stop_on_interrupt
-    from delog_nb.sweep import check_folder, sweep
+    from delog_nb.grids.sweep import check_folder, sweep
 
     check_folder(out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
@@ -177,7 +177,7 @@ def _notebook(values: argparse.Namespace) -> Path | None:
             raise ExperimentError("--notebook and --no-notebook exclude each other: leave one out")
         return None
 
-    from delog_nb.sweep import experiment_notebook
+    from delog_nb.grids.sweep import experiment_notebook
 
     try:
         import papermill  # noqa: F401
@@ -198,7 +198,7 @@ def _executor(
 ) -> Iterator[tuple[Executor, int]]:
     """The executor and how many runs it makes at a time."""
     if values.scheduler is None:
-        from delog_nb.workers import Workers
+        from delog_nb.grids.workers import Workers
 
         with Workers(workers) as executor:
             yield executor, workers
@@ -248,8 +248,8 @@ def _print_plan(
     with_notebook: bool,
 ) -> None:
     from delog_nb import records
-    from delog_nb.expect import expected_seconds
-    from delog_nb.sweep import duration
+    from delog_nb.grids.expectation import expected_seconds
+    from delog_nb.grids.sweep import duration
 
     absent = {e.run_id for e in missing}
     for experiment in experiments:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb import grid
 from delog_nb.cli.sweep import GRIDS
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
+from delog_nb.grids import grid
 
 if TYPE_CHECKING:
     from delog_nb.records import Record

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
-from delog_nb.config import Experiment, ExperimentError
-from delog_nb.registry import METHODS, NETS
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.registry import METHODS, NETS
 
 if TYPE_CHECKING:
     from delog_nb.data import ImageData
     from delog_nb.records import Record
-    from delog_nb.team import Team
+    from delog_nb.training.team import Team
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def run(values: argparse.Namespace) -> int:
 
     words = [
         "-m",
-        "delog_nb.pipeline",
+        "delog_nb.cli.rank",
         "--out",
         str(values.out),
         *flags_of(experiment_values(values)),

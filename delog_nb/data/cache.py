@@ -11,7 +11,7 @@ import numpy as np
 import platformdirs
 
 from delog_nb.data.images import DataError, Raw
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 
 CACHE_VARIABLE = "DELOG_NB_CACHE"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from delog_nb.data import tiny_imagenet
 from delog_nb.data.images import DataError, Raw
+from delog_nb.data.sources import tiny_imagenet
 
 # torchvision's class, and what to put where when a machine has no network.
 _TORCHVISION: dict[str, tuple[str, str]] = {

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from delog_nb.config import Experiment
 from delog_nb.data.cache import cache_dir, cached
 from delog_nb.data.download import fetch_tiny_imagenet, read_torchvision
-from delog_nb.data.folder import FolderSource, class_names
 from delog_nb.data.images import DataError, ImageData, Raw, Split, statistics, stratified
-from delog_nb.data.tiny_imagenet import TinyImageNetSource
-from delog_nb.registry import DATASETS
+from delog_nb.data.sources.folder import FolderSource, class_names
+from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import DATASETS
 
 
 def shape(experiment: Experiment) -> tuple[tuple[int, int, int], int]:

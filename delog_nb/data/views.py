@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
 
 # The authors' ColorJitter(.4, .4, .4, .1) with p = .8, and grayscale with p = .2.
 JITTER, HUE, JITTER_CHANCE, GRAY_CHANCE = 0.4, 0.1, 0.8, 0.2

@@ -3,7 +3,7 @@
 Needs plotly, pandas and, where a form is drawn, ipywidgets; the core never does.
 """
 
-from delog_nb.lazy import lazy
+from delog_nb.instruments.lazy import lazy
 
 _NAMES = {
     "session": ("experiment", "headless", "show", "show_table"),

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.registry import NETS
 from delog_nb.lab.figures import by_epoch
 from delog_nb.lab.paired import difference, holm, interval
 from delog_nb.records import Record, mean_and_std
-from delog_nb.registry import NETS
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decided"
 VERDICTS = (HOLDS, FAILS, OPEN)

@@ -8,12 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from torch import nn
 
-from delog_nb.components import Component, count_parameters
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab import boxes
 from delog_nb.lab.boxes import FORWARD, GRADIENT, HIGH, PREDICT, WIDTH, Point, sub
 from delog_nb.lab.diagram import built
-from delog_nb.registry import METHODS
+from delog_nb.methods.component import Component, count_parameters
 
 # heights of the rows, training above, inference below
 _BRIDGE, _MEET, _ENCODE, _DECODE, _BACK = 0.95, 1.75, 2.7, 3.65, 4.4

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from delog_nb import methods
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.assessing import (
     POINT,
     Assessment,
@@ -24,7 +25,6 @@ from delog_nb.lab.assessing import (
 from delog_nb.measure.flows import flow_lengths
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.records import Record
-from delog_nb.registry import METHODS, NETS
 
 MUCH = 2 * POINT  # what we take "much better" for; the paper gives no number
 MUCH_FEWER = 0.5  # and "much fewer parameters": less than half

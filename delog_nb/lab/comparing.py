@@ -11,15 +11,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb import grid, records, training
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb import records, training
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.grids import grid
 from delog_nb.lab.assessing import by_size
 from delog_nb.lab.figures import curves, curves_table, means_and_spreads
 from delog_nb.lab.kept_runs import GRIDS, ROOT, RUNS, recorded
 from delog_nb.lab.session import experiment
 from delog_nb.lab.style import drawn, layout, method_style
 from delog_nb.records import Record, record_of
-from delog_nb.registry import METHODS, NETS
 
 NOW = "digits made now"
 ALL = "all four"

@@ -14,8 +14,8 @@ from PIL import Image
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData
+from delog_nb.experiment import Experiment
 from delog_nb.lab.images import plain_views
 from delog_nb.lab.style import COLORS, DASHES, SYMBOLS, layout
 from delog_nb.losses import supervised_contrastive_loss

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 import torch
 
 from delog_nb import methods
-from delog_nb.components import Method, count_parameters
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.style import method_style
-from delog_nb.registry import METHODS
+from delog_nb.methods.component import Method, count_parameters
 
 _WIDTH, _STEP, _ROW = 0.62, 1.0, 1.5  # a block's width, from block to block, from row to row
 

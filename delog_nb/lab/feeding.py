@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, Views
+from delog_nb.experiment import Experiment
 from delog_nb.training import EVALUATION_BATCH
 
 

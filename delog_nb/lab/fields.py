@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError, Parameter
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, Parameter
 
 _SLIDER_SPAN = 1024  # wider ranges are typed
 

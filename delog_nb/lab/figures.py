@@ -11,10 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.style import drawn, faded, layout, line_style, method_style
 from delog_nb.records import Record, mean_and_std
-from delog_nb.registry import METHODS, NETS
 
 Group = tuple[str, str, Any]  # data set label, net, value of a field (by default the method)
 

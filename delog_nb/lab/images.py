@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, Views
 from delog_nb.data.views import JITTER, JITTER_CHANCE
+from delog_nb.experiment import Experiment
 
 _CELL, _GAP = 72, 6  # pixels on the screen: an image's side, the space around it
 

@@ -11,9 +11,10 @@ import pandas as pd
 from IPython.display import HTML, display
 
 import delog_nb
-from delog_nb import grid, records
-from delog_nb.config import ExperimentError
-from delog_nb.grid import Grid, Layout
+from delog_nb import records
+from delog_nb.experiment import ExperimentError
+from delog_nb.grids import grid
+from delog_nb.grids.grid import Grid, Layout
 from delog_nb.lab import tables
 from delog_nb.lab.session import show_table
 from delog_nb.measure.invariance import PROBES, read_probes

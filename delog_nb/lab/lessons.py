@@ -21,7 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 
 SOLUTIONS = "solutions"
 TAKES = re.compile(

@@ -19,7 +19,7 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 
 RESULTS = ("right", "not yet", "to do", "error", "timeout", "crashed", "missing", "refused")
 # the same names as in `submission_kernel`, which this side does not import: it takes seconds

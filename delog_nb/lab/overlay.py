@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.figures import percent
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.records import Record
-from delog_nb.registry import METHODS, NETS
 
 
 def names_of(experiments: Sequence[Experiment]) -> list[str]:

@@ -8,11 +8,11 @@ from itertools import pairwise
 import pandas as pd
 import plotly.graph_objects as go
 
-from delog_nb.components import Component, count_parameters
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
 from delog_nb.lab import boxes
 from delog_nb.lab.boxes import FORWARD, GRADIENT, HIGH, PREDICT, WIDTH, Point, sub
 from delog_nb.lab.diagram import built
+from delog_nb.methods.component import Component, count_parameters
 
 _HEAD, _LOSS, _INFER = 1.0, 1.85, -1.55  # heights of heads, losses and the inference row
 

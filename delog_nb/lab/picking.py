@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.display import display
 
-from delog_nb.config import PARAMETERS
+from delog_nb.experiment import PARAMETERS
 from delog_nb.lab.session import headless
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from delog_nb.lab.gantt import animated_gantt, gantt, gantt_table
 from delog_nb.lab.style import COLORS, layout, line_style
-from delog_nb.measure.pipelining import Race
+from delog_nb.pipeline.race import Race
 from delog_nb.pipeline.schedule import Schedule
 
 _STEPS = 32  # moments of an animated chart

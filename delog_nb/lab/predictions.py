@@ -11,7 +11,7 @@ import pandas as pd
 from IPython.display import display
 
 from delog_nb.data.cache import cache_dir
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 from delog_nb.lab.session import headless, show_table
 
 _NOTHING_YET = "nothing yet"

@@ -9,10 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.style import COLORS, drawn, layout, legend_below, line_style, method_style
 from delog_nb.measure.bill import Bill
 from delog_nb.measure.trial import PARTS, Timing
-from delog_nb.registry import METHODS
 
 Stack = Mapping[str, Mapping[str, float]]  # bar: part: value
 _PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")

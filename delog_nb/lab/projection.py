@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import NETS
 from delog_nb.lab.figures import percent, signed
 from delog_nb.lab.images import image_grid
 from delog_nb.lab.paired import Difference, difference, holm, p_text
@@ -17,7 +18,6 @@ from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.measure.invariance import CHANGES, Probe
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.records import Record, mean_and_std
-from delog_nb.registry import NETS
 
 NAMES = {
     "r": "r, the block's features",

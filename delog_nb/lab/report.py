@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
+from delog_nb.experiment.registry import NETS
 from delog_nb.lab.figures import (
     costs,
     curves,
@@ -17,7 +18,6 @@ from delog_nb.lab.figures import (
     summary_for_people,
 )
 from delog_nb.records import Record
-from delog_nb.registry import NETS
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f23; max-width: 1200px;

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from delog_nb.config import ExperimentError
-from delog_nb.files import write_atomically
-from delog_nb.grid import Grid
+from delog_nb.experiment import ExperimentError
+from delog_nb.grids.grid import Grid
+from delog_nb.instruments.files import write_atomically
 from delog_nb.lab import tables
 from delog_nb.lab.figures import curves, curves_table
 from delog_nb.lab.report import STYLE, table_html

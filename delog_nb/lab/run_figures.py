@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.style import COLORS, SYMBOLS, drawn, layout, method_style
 from delog_nb.measure.probes import principal_components
 from delog_nb.records import Record
-from delog_nb.registry import METHODS
 
 _POINTS = 400  # of an embedding figure: more hide one another
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from delog_nb import training
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.session import headless
 from delog_nb.records import Record, record_of
-from delog_nb.registry import METHODS, NETS
 from delog_nb.training import Ended, Event, Started, Stepped
 
 

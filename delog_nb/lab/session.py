@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
 from delog_nb.lab.report import table_html
 
 PRESET_VARIABLE = "DELOG_NB_PRESET"

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
 from delog_nb.lab.figures import (
     means_and_spreads,
     percent,

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.io._base_renderers import PngRenderer
 
-from delog_nb.registry import METHODS
+from delog_nb.experiment.registry import METHODS
 
 # Okabe & Ito (2008), the darker ones first: all stay readable on white and on dark grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")

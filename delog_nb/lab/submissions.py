@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 from delog_nb.lab.lessons import tags
 from delog_nb.lab.nursery import Limits, Nursery
 

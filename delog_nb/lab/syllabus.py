@@ -11,7 +11,7 @@ import nbformat
 from IPython.display import HTML
 from nbformat import NotebookNode
 
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 from delog_nb.lab.lessons import TAKES, tags
 
 # What lessons belong to: a name, and the numbers of its lessons.

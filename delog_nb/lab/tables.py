@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from delog_nb.config import ExperimentError
-from delog_nb.grid import Layout
+from delog_nb.experiment import ExperimentError
+from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.grids.grid import Layout
 from delog_nb.lab.figures import percent, value_label
 from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.report import table_html
 from delog_nb.records import Record, mean_and_std
-from delog_nb.registry import METHODS, NETS
 
 LABELS = {
     "test_acc": "Test accuracy, last epoch (%)",

@@ -1,6 +1,1 @@
-"""What a run costs: live memory, parameters, the machine it ran on."""
-
-from delog_nb.measure.machine import machine, versions
-from delog_nb.measure.memory import LiveBytes
-
-__all__ = ["LiveBytes", "machine", "versions"]
+"""What a run costs and what its network has learned: flows, memory, parameters, probes."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from delog_nb.components import Method
+from delog_nb.methods.component import Method
 
 
 def chances_of_positives(images: int, classes: int, views: int) -> dict[int, float]:

@@ -9,11 +9,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb import methods
-from delog_nb.components import Method, count_parameters
-from delog_nb.config import Experiment
 from delog_nb.data import shape
+from delog_nb.experiment import Experiment
 from delog_nb.measure.estimate import step_bytes
 from delog_nb.measure.flows import flow_lengths
+from delog_nb.methods.component import Method, count_parameters
 
 _STAYS = 12  # bytes of a parameter in float32 from step to step: itself and Adam's two moments
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb import methods
-from delog_nb.components import Component
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, Views
+from delog_nb.experiment import Experiment
+from delog_nb.methods.component import Component
 from delog_nb.training import learning_rate_factor
 
 _RANGES = {"sigmoid": 1.0, "tanh": 2.0}  # from the lowest to the highest value of a code

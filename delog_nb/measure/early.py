@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, load
+from delog_nb.experiment import Experiment
 from delog_nb.measure.probes import block_features, quick_probe
 from delog_nb.training import EpochEnded, Event, Run, Started
 

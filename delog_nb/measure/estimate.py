@@ -10,12 +10,12 @@ import psutil
 import torch
 
 from delog_nb import methods
-from delog_nb.components import count_parameters
-from delog_nb.config import Experiment
 from delog_nb.data import load, shape
-from delog_nb.measure.memory import LiveBytes
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import DATASETS
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.trial import Trial
-from delog_nb.registry import DATASETS
+from delog_nb.methods.component import count_parameters
 from delog_nb.training import pick_device
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5

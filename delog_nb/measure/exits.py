@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from delog_nb.components import Component
 from delog_nb.data import ImageData, Views
+from delog_nb.methods.component import Component
 from delog_nb.training import EVALUATION_BATCH, Run, autocast
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from delog_nb import heads
-from delog_nb.components import Component, Method, Objective, cut_with_objectives
-from delog_nb.config import Experiment
-from delog_nb.measure.memory import LiveBytes
+from delog_nb.experiment import Experiment
+from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods import heads
+from delog_nb.methods.component import Component, Method, Objective, cut_with_objectives
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.nets import Backbone, Shape
 from delog_nb.training import autocast, make_optimizers, train_step

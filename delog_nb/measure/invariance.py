@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb import methods
-from delog_nb.components import Method
 from delog_nb.data import ImageData, Split
 from delog_nb.data.images import stratified
 from delog_nb.data.views import change_colours
-from delog_nb.files import write_atomically
+from delog_nb.instruments.files import write_atomically
 from delog_nb.measure.probes import as_vectors, block_outputs, linear_probe
+from delog_nb.methods.component import Method
 from delog_nb.training import Run, autocast
 
 PROBES = "probes.csv"

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from delog_nb.measure.memory import LiveBytes
+from delog_nb.instruments.memory import LiveBytes
 
 
 class PairAngles(NamedTuple):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 
 from delog_nb import methods
-from delog_nb.components import count_parameters
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.methods.component import count_parameters
 
 
 class ParameterCounts(NamedTuple):

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb import methods
-from delog_nb.components import Component, Objective
-from delog_nb.config import Experiment
 from delog_nb.data import Split, Views, shape
 from delog_nb.data.views import EpochPlan
-from delog_nb.pages import kept_pages
-from delog_nb.team import Batch, Team
+from delog_nb.experiment import Experiment
+from delog_nb.instruments.allocator import kept_pages
+from delog_nb.methods.component import Component, Objective
 from delog_nb.training import (
     EVALUATION_BATCH,
     accuracy,
@@ -28,6 +27,7 @@ from delog_nb.training import (
     pick_precision,
     train_components,
 )
+from delog_nb.training.team import Batch, Team
 
 PARTS = (
     "views",

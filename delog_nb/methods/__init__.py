@@ -1,6 +1,7 @@
 """Training methods: each one cuts a network into components.
 
-A method is a module with ``build(experiment) -> Method`` and one entry in `delog_nb.registry`.
+A method is a module with ``build(experiment) -> Method`` and one entry in
+`delog_nb.experiment.registry`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from importlib import import_module
 
 import torch
 
-from delog_nb.components import Method
-from delog_nb.config import Experiment
-from delog_nb.registry import METHODS
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
+from delog_nb.methods.component import Method
 
 __all__ = ["build"]
 

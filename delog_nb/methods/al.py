@@ -13,10 +13,11 @@ and all bridges but the last are affiliated.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb import heads, nets
-from delog_nb.components import Component, Method, Objective
-from delog_nb.config import Experiment
+from delog_nb import nets
 from delog_nb.data import shape
+from delog_nb.experiment import Experiment
+from delog_nb.methods import heads
+from delog_nb.methods.component import Component, Method, Objective
 
 
 class AssociatedObjective(Objective):

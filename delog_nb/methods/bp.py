@@ -1,8 +1,8 @@
 """End-to-end backpropagation: one component, one long gradient flow."""
 
 from delog_nb import nets
-from delog_nb.components import Component, CrossEntropy, Method
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.methods.component import Component, CrossEntropy, Method
 
 
 def build(experiment: Experiment) -> Method:

@@ -5,10 +5,11 @@ Projection heads are affiliated; the classifier is trained by cross-entropy on d
 
 from torch import Tensor, nn
 
-from delog_nb import heads, nets
-from delog_nb.components import Method, Objective, cut_with_objectives
-from delog_nb.config import Experiment
+from delog_nb import nets
+from delog_nb.experiment import Experiment
 from delog_nb.losses import supervised_contrastive_loss
+from delog_nb.methods import heads
+from delog_nb.methods.component import Method, Objective, cut_with_objectives
 
 
 class ContrastiveObjective(Objective):

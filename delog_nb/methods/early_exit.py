@@ -6,10 +6,11 @@ The exits are affiliated: the final classifier, trained on detached features, gi
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb import heads, nets
-from delog_nb.components import Method, Objective, cut_with_objectives
-from delog_nb.config import Experiment
+from delog_nb import nets
 from delog_nb.data import shape
+from delog_nb.experiment import Experiment
+from delog_nb.methods import heads
+from delog_nb.methods.component import Method, Objective, cut_with_objectives
 
 
 class ExitObjective(Objective):

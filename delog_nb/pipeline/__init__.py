@@ -10,7 +10,7 @@ are the ordinary ones: either can go on from the other's checkpoint.
 On one machine::
 
     delog-nb train --pipeline 2 --method delog-scl
-    torchrun --standalone --nproc-per-node=2 -m delog_nb.pipeline --method delog-scl
+    torchrun --standalone --nproc-per-node=2 -m delog_nb.cli.rank --method delog-scl
 
 The first one is the second one with the flags of ``delog-nb train``. The number of processes is the
 number of stages, at most the number of components. Components are measured for a few steps and put
@@ -24,7 +24,7 @@ same images,
 ::
 
     torchrun --nnodes=2 --nproc-per-node=2 --rdzv-backend=c10d --rdzv-id=RUN \\
-        --rdzv-endpoint=HOST:29400 -m delog_nb.pipeline --method delog-scl --out runs
+        --rdzv-endpoint=HOST:29400 -m delog_nb.cli.rank --method delog-scl --out runs
 
 HOST is one of the machines, which the others reach at that port and at the ports that gloo or NCCL
 choose. Where a machine has several networks, set GLOO_SOCKET_IFNAME (or NCCL_SOCKET_IFNAME) to the

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from delog_nb.pipeline.watch import PeerLost
 from delog_nb.pipeline.world import talking
-from delog_nb.team import Batch
+from delog_nb.training.team import Batch
 
 _ALIGNMENT = 64  # bytes; where a kernel's input begins
 

@@ -9,10 +9,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from delog_nb.components import Component, Method
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
+from delog_nb.methods.component import Component, Method
 from delog_nb.pipeline.world import Processes, talking
-from delog_nb.team import Batch
+from delog_nb.training.team import Batch
 
 
 class DataParallel(Processes):

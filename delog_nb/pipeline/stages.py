@@ -10,13 +10,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from delog_nb.components import Component, Method
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.methods.component import Component, Method
 from delog_nb.pipeline.links import Form, Inlet, Layout, Outlet
 from delog_nb.pipeline.schedule import balance
 from delog_nb.pipeline.watch import Watch
 from delog_nb.pipeline.world import Processes
-from delog_nb.team import Batch
+from delog_nb.training.team import Batch
 
 _TIMED_STEPS = 3  # after one that warms up
 

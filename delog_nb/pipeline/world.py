@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 from delog_nb.pipeline.watch import PeerLost, Watch
-from delog_nb.team import Team
+from delog_nb.training.team import Team
 
 Value = TypeVar("Value")
 
@@ -77,7 +77,7 @@ def check_launched() -> None:
     if missing:
         raise ExperimentError(
             f"{', '.join(missing)} not in the environment: start this with torchrun "
-            f"--standalone --nproc-per-node=2 -m delog_nb.pipeline, or delog-nb train --pipeline 2"
+            f"--standalone --nproc-per-node=2 -m delog_nb.cli.rank, or delog-nb train --pipeline 2"
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from delog_nb.config import closest
+from delog_nb.experiment import closest
 
 CHECKS: dict[str, tuple[str, Callable[[Any], str | None]]] = {}  # name: lesson, check
 LESSONS = tuple(module.name for module in pkgutil.iter_modules(__path__))

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.lab.checks import exercise
-from delog_nb.measure import LiveBytes
 from delog_nb.measure.parameters import parameter_counts
 from delog_nb.pipeline.schedule import table_1
 

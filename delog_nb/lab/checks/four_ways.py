@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from delog_nb import methods
-from delog_nb.config import Experiment
+from delog_nb.experiment import Experiment
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.checks import exercise
-from delog_nb.registry import METHODS
 
 
 @exercise("count-components")

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.components import count_parameters
-from delog_nb.heads import projection_head
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.lab.checks import exercise
-from delog_nb.measure import LiveBytes
 from delog_nb.measure.reach import reach
+from delog_nb.methods.component import count_parameters
+from delog_nb.methods.heads import projection_head
 
 
 class Piece(nn.Module):

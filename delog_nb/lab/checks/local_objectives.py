@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from delog_nb.components import Component
 from delog_nb.lab.checks import exercise
 from delog_nb.measure.exits import ways_out
 from delog_nb.methods.al import AssociatedObjective
+from delog_nb.methods.component import Component
 
 
 @exercise("code-distance")

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delog_nb import heads
-from delog_nb.components import count_parameters
 from delog_nb.lab.checks import exercise
+from delog_nb.methods import heads
+from delog_nb.methods.component import count_parameters
 
 
 @exercise("pooled-size")

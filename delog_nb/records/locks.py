@@ -22,7 +22,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from delog_nb.config import ExperimentError
+from delog_nb.experiment import ExperimentError
 
 FOLDER = ".claims"
 _POLL_SECONDS = 0.2

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from delog_nb.config import Experiment
 from delog_nb.data import shape
+from delog_nb.experiment import Experiment
 
 Shape = tuple[int, ...]  # of one sample: (C, H, W) or (D,)
 

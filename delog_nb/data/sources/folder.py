@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from delog_nb.data.decode import decode_all
+from delog_nb.data.decoding import decode_all
 from delog_nb.data.images import DataError, Raw
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from delog_nb.data.decode import decode_all
+from delog_nb.data.decoding import decode_all
 from delog_nb.data.images import DataError, Raw
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"

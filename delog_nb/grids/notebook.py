@@ -1,6 +1,6 @@
 """`Experiment` as papermill's parameters: the cell of ``notebooks/experiment.ipynb``.
 
-``python -m delog_nb.parameters NOTEBOOK`` writes the cell anew after a change of the schema.
+``python -m delog_nb.grids.notebook NOTEBOOK`` writes the cell anew after a change of the schema.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError, closest
-from delog_nb.files import write_atomically
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.instruments.files import write_atomically
 
 _MARK = "# Parameters"  # papermill's own cell of what was passed begins with it, too
 _TYPES = {"choice": "str", "text": "str", "path": "str"}

@@ -24,14 +24,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from delog_nb.components import Method
-from delog_nb.config import Experiment
 from delog_nb.data import ImageData, load
+from delog_nb.experiment import Experiment
+from delog_nb.methods.component import Method
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
 from delog_nb.pipeline.stages import measure
-from delog_nb.team import Batch
 from delog_nb.training import train
+from delog_nb.training.team import Batch
 
 _MOST_SECONDS = 300.0
 _PATIENCE = 20.0  # seconds that the launcher has to end its processes

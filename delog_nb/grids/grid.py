@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from delog_nb.config import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
 
 Value = str | int | float | bool | None
 # results of a record that a table can show

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from delog_nb import methods
-from delog_nb.checkpoint import Checkpoint
-from delog_nb.components import Component, Method, count_parameters
-from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData, Split, Views, load
 from delog_nb.data.views import EpochPlan
-from delog_nb.measure import LiveBytes
-from delog_nb.pages import kept_pages
-from delog_nb.team import Batch, Team
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods.component import Component, Method, count_parameters
+from delog_nb.training.checkpoint import Checkpoint
+from delog_nb.training.team import Batch, Team
 
 EVALUATION_BATCH = 500
 

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from delog_nb.presets import PRESETS, preset_values
-from delog_nb.registry import DATASETS, METHODS, NETS
+from delog_nb.experiment.presets import PRESETS, preset_values
+from delog_nb.experiment.registry import DATASETS, METHODS, NETS
 
 
 class ExperimentError(ValueError):
@@ -50,8 +50,8 @@ def _field(
 class Experiment(BaseModel):
     """Every choice of one run, with its range, unit and one line of help.
 
-    A value that is not given, or is None, is the preset's choice (`delog_nb.presets`); the
-    defaults below are the paper's recipe. Instances are frozen and can be compared and hashed.
+    A value that is not given, or is None, is the preset's choice
+    (`delog_nb.experiment.presets`); the defaults below are the paper's recipe. Instances are frozen and can be compared and hashed.
 
     Raises `ExperimentError` with one sentence that names the field, the value and what is allowed.
 
@@ -61,8 +61,8 @@ class Experiment(BaseModel):
     >>> Experiment(method="delog_scl")
     Traceback (most recent call last):
     ...
-    delog_nb.config.ExperimentError: method = 'delog_scl' is not allowed: one of bp, early-exit, \
-al, delog-scl (did you mean 'delog-scl'?)
+    delog_nb.experiment.schema.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
+early-exit, al, delog-scl (did you mean 'delog-scl'?)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -9,9 +9,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from delog_nb import jobs, methods
-from delog_nb.config import Experiment, ExperimentError
+from delog_nb import methods
 from delog_nb.data import shape
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.grids import job
 from delog_nb.measure.estimate import estimate, numbers_of_images
 from delog_nb.records import Record
 
@@ -82,7 +83,7 @@ def _step_seconds(experiment: Experiment) -> float:
     Raises `ExperimentError` where even this run does not fit into memory.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(jobs.threads())  # as the run itself will
+    torch.set_num_threads(job.threads())  # as the run itself will
     try:
         found = estimate(experiment)
     finally:

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from delog_nb import training
-from delog_nb.claims import claim
-from delog_nb.config import Experiment, ExperimentError
 from delog_nb.data import ImageData
-from delog_nb.files import remove_leftovers, write_atomically
-from delog_nb.measure import machine, versions
-from delog_nb.team import Team
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.files import remove_leftovers, write_atomically
+from delog_nb.instruments.machine import machine, versions
+from delog_nb.records.locks import claim
 from delog_nb.training import Event, Row, Run
+from delog_nb.training.team import Team
 
 SCHEMA = 1
 RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import delog_nb
-from delog_nb import jobs
-from delog_nb.config import Experiment, ExperimentError
-from delog_nb.files import write_atomically
-from delog_nb.jobs import Job, Outcome
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.grids import job
+from delog_nb.grids.job import Job, Outcome
+from delog_nb.instruments.files import write_atomically
 
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
 
@@ -74,8 +74,8 @@ def sweep(
     Args:
         experiments: the runs
         out: their folder; workers on other machines must see it under the same path
-        executor: any `concurrent.futures.Executor`: `delog_nb.workers.Workers`, a process pool,
-            ``dask.distributed.Client().get_executor()``, ``mpi4py.futures.MPIPoolExecutor()``
+        executor: any `concurrent.futures.Executor`: `delog_nb.grids.workers.Workers`, a process
+            pool, ``dask.distributed.Client().get_executor()``, ``mpi4py.futures.MPIPoolExecutor()``
         notebook: executed for each run by papermill; None trains in the worker itself, which
             saves the start of a kernel
         retry_failed: run those that failed before, and just those
@@ -92,8 +92,8 @@ def sweep(
     todo: dict[str, Experiment] = {}
     for experiment in experiments:
         folder = out / experiment.run_id
-        error = jobs.failure(folder)
-        if jobs.is_finished(folder, notebook is not None):
+        error = job.failure(folder)
+        if job.is_finished(folder, notebook is not None):
             progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "kept")
         elif error is not None and not retry_failed:
             progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "failed", error=error)
@@ -112,7 +112,7 @@ def sweep(
     def submit(wait_for_others: float) -> dict[Future[Outcome], str]:
         return {
             executor.submit(
-                jobs.run,
+                job.run,
                 Job(experiment, out.resolve(), notebook, keep_checkpoints, wait_for_others),
             ): run_id
             for run_id, experiment in todo.items()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from delog_nb.components import Component, Method
+from delog_nb.methods.component import Component, Method
 
 Value = TypeVar("Value")
 # features, target and the losses of the components below: what goes from component to component

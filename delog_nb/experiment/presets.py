@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from delog_nb.registry import DATASETS
+from delog_nb.experiment.registry import DATASETS
 
 # Small images, few epochs: BatchNorm lets every method learn within them; pooled features and
 # narrow heads, exits and codes keep a step short. These are choices of ours, not of the paper.

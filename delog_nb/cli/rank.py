@@ -1,4 +1,4 @@
-"""``torchrun --standalone --nproc-per-node=2 -m delog_nb.pipeline``: one rank of a run."""
+"""``torchrun --standalone --nproc-per-node=2 -m delog_nb.cli.rank``: one rank of a run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from functools import partial
 from delog_nb.cli import train as command
 from delog_nb.cli.flags import Parser, experiment_values
 from delog_nb.cli.progress import stop_on_interrupt
-from delog_nb.config import Experiment
 from delog_nb.data import load
+from delog_nb.experiment import Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check
 from delog_nb.pipeline.watch import STATUS, PeerLost
 from delog_nb.pipeline.world import check_launched, first_then_others, joined
@@ -21,7 +21,7 @@ from delog_nb.pipeline.world import check_launched, first_then_others, joined
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as one of torchrun's processes; errors are one sentence, said by one of them."""
     parser = Parser(
-        prog="torchrun -m delog_nb.pipeline",
+        prog="torchrun -m delog_nb.cli.rank",
         description="Train the components of one network in a pipeline, a stage on each rank.",
     )
     parser.add_argument(
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check(experiment, int(os.environ["WORLD_SIZE"]))
     except ValueError as error:
         if os.environ.get("RANK", "0") == "0":  # all of them find the same
-            print(f"delog-nb: {error}", file=sys.stderr)  # noqa: T201
+            print(f"delog-nb: {error}", file=sys.stderr)
         return 2
 
     # torchrun sends SIGTERM to the others when one rank fails, and when it is itself to end

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from delog_nb.config import Experiment, ExperimentError
-from delog_nb.files import write_atomically
-from delog_nb.team import Team
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.files import write_atomically
+from delog_nb.training.team import Team
 
 
 class Checkpoint:

@@ -17,9 +17,9 @@ from typing import Literal
 import torch
 
 from delog_nb import records
-from delog_nb.claims import Busy, claim
-from delog_nb.config import Experiment, ExperimentError
-from delog_nb.files import write_atomically
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.files import write_atomically
+from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
 
 NOTEBOOK, ERROR, LOG = "run.ipynb", "error.json", "log.txt"

@@ -1,0 +1,1 @@
+"""What every other room may use: live memory, the machine, the allocator, files written whole."""

@@ -1,0 +1,33 @@
+"""Finished runs as files: written whole, read without running anything, locked while they grow."""
+
+from delog_nb.records.record import (
+    CHECKPOINT,
+    HISTORY,
+    RECORD,
+    SCHEMA,
+    Record,
+    find,
+    kept,
+    load,
+    mean_and_std,
+    record_of,
+    restore,
+    save,
+    train_once,
+)
+
+__all__ = [
+    "CHECKPOINT",
+    "HISTORY",
+    "RECORD",
+    "SCHEMA",
+    "Record",
+    "find",
+    "kept",
+    "load",
+    "mean_and_std",
+    "record_of",
+    "restore",
+    "save",
+    "train_once",
+]
