@@ -19,6 +19,8 @@ from torch import Tensor
 
 from delog_nb.instruments.files import write_atomically
 from delog_nb.instruments.machine import machine, versions
+from delog_nb.methods import Batch, Method
+from delog_nb.training import autocast, local_losses, train_step
 
 Row = dict[str, Any]
 
@@ -160,3 +162,17 @@ def command(measure: Callable[[], Report], missing: str = "") -> None:
     print(f"# {report.title}\n\n{report.text()}\n\n{torch.get_num_threads()} threads")
     if options.json is not None:
         save(options.json, [report])
+
+
+def ours(
+    method: Method,
+    optimizers: list[torch.optim.Optimizer],
+    r: Tensor,
+    labels: Tensor,
+    precision: str = "float32",
+) -> list[Tensor]:
+    """A step as the package takes it on views ``r``; the losses of all components."""
+    context = autocast(r.device, precision)
+    flow = local_losses(method.parts(), r, Batch.of(labels), context)
+    del r  # freed after the component that uses it
+    return train_step(method.parts(), optimizers, flow)[2]

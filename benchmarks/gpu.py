@@ -22,9 +22,16 @@ from delog_nb import methods
 from delog_nb.data import ImageData, Split, Views
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import DATASETS, NETS
-from delog_nb.grids.expectation import step_flops
-from delog_nb.training import autocast, make_optimizers, train, train_components
-from delog_nb.training.team import Batch, Team
+from delog_nb.measure.cost import step_flops
+from delog_nb.methods import Batch
+from delog_nb.training import (
+    Batches,
+    autocast,
+    local_losses,
+    make_optimizers,
+    train,
+    train_step,
+)
 
 MISSING = "" if torch.cuda.is_available() else "benchmarks.gpu: skipped, PyTorch finds no GPU here"
 
@@ -85,25 +92,23 @@ class Stepper:
         )
         self.context = autocast(DEVICE, experiment.precision)
         self.views = Views.of(experiment, images.mean, images.std, DEVICE)
-        self.plan = self.views.plan(len(self.images), 0)
-        self.parts = self.plan.order.split(self.size)
+        self.batches = Batches(self.images, self.views, self.size, 0)
         self.taken = 0
 
-    def take(self) -> Batch:
+    def take(self) -> tuple[Tensor, Batch]:
         """The next batch of views, made on the device."""
-        index = self.parts[self.taken % (len(self.images) // self.size)]  # full batches alone
+        index = self.batches.parts[self.taken % (len(self.images) // self.size)]  # full ones alone
         self.taken += 1
-        views = self.views(self.images.images[index], self.plan.randoms[index])
-        return views, self.images.labels[index].repeat(2), []
+        return self.batches.views(index), self.batches.batch(index, self.taken)
 
     def step(self) -> list[Tensor]:
         """One step; its losses, on the device."""
         if self.summed:
+            views, batch = self.take()
             with self.context:
-                return plain.step(self.method, self.adams[0], *self.take()[:2])
-        backward = Team().backward
-        done = train_components(self.method, self.adams, self.take, self.context, backward)
-        return done[2] if done else []
+                return plain.step(self.method, self.adams[0], views, batch.labels)
+        flow = local_losses(self.method.parts(), *self.take(), self.context)
+        return train_step(self.method.parts(), self.adams, flow)[2]
 
 
 def seconds_of(call: Callable[[], object], times: int, warm: int) -> float:

@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmarks import plain
-from benchmarks.common import Report, agree, child, command
+from benchmarks.common import Report, agree, child, command, ours
 from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.methods.component import Method
-from delog_nb.training import autocast, make_optimizers, train_components
-from delog_nb.training.team import Batch, Team
+from delog_nb.training import make_optimizers
 
 DEPTHS = (4, 8, 16, 32, 64)
 # net, width, images in a batch: two views each
@@ -60,22 +58,17 @@ def peaks(net: str, width: float, images: int, depth: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
     views = torch.randn(2 * images, 3, 32, 32, generator=generator)
     labels = torch.randint(0, 10, (images,), generator=generator).repeat(2)
-    off = autocast(torch.device("cpu"), "float32")
     found: dict[str, float] = {}
     bp = experiment_of("bp", net, width, depth)
 
-    def take() -> Batch:
-        return views.clone(), labels.clone(), []
-
-    def ours(method: Method, adams: list[torch.optim.Optimizer]) -> list[Tensor]:
-        done = train_components(method, adams, take, off, Team().backward)
-        return done[2] if done else []
+    def take() -> tuple[Tensor, Tensor]:
+        return views.clone(), labels.clone()
 
     one, other = methods.build(bp), methods.build(bp)
     adam, adam2 = plain.adam(one, bp), plain.adam(other, bp)
-    found["bp"], expected = peak(lambda: plain.step(one, adam, *take()[:2]))
+    found["bp"], expected = peak(lambda: plain.step(one, adam, *take()))
     found["bp, checkpointed"], losses = peak(
-        lambda: plain.checkpointed_step(other.parts()[0], adam2, *take()[:2])
+        lambda: plain.checkpointed_step(other.parts()[0], adam2, *take())
     )
     agree(f"checkpointing at depth {depth}", float((losses[0] - expected[0]).abs()), 1e-3)
     for name in METHODS:
@@ -85,9 +78,11 @@ def peaks(net: str, width: float, images: int, depth: int) -> dict[str, float]:
         summed, cut = methods.build(experiment), methods.build(experiment)
         adam, adams = plain.adam(summed, experiment), make_optimizers(cut, experiment)
         found[f"{name}, summed"], expected = peak(
-            lambda summed=summed, adam=adam: plain.step(summed, adam, *take()[:2])
+            lambda summed=summed, adam=adam: plain.step(summed, adam, *take())
         )
-        found[f"{name}, by component"], losses = peak(lambda cut=cut, adams=adams: ours(cut, adams))
+        found[f"{name}, by component"], losses = peak(
+            lambda cut=cut, adams=adams: ours(cut, adams, *take())
+        )
         gap = max(float((a - b).abs()) for a, b in zip(losses, expected, strict=True))
         agree(f"{name} at depth {depth}", gap, 1e-3)
     return found

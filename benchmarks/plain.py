@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from delog_nb.experiment import Experiment
-from delog_nb.methods.component import Component, Method
+from delog_nb.methods import Batch, Component, Method
 
 
 def adam(method: Method, experiment: Experiment) -> torch.optim.Adam:
@@ -18,9 +18,9 @@ def adam(method: Method, experiment: Experiment) -> torch.optim.Adam:
 
 def step(method: Method, optimizer: torch.optim.Optimizer, r: Tensor, t: Tensor) -> list[Tensor]:
     """All components forward, then one backward of the sum of their losses, as the authors do."""
-    losses = []
+    losses, batch = [], Batch.of(t)
     for component in method.parts():
-        r, t, loss = component(r.detach(), t)
+        r, batch, loss = component(r.detach(), batch)
         losses.append(loss)
     optimizer.zero_grad()
     torch.stack(losses).sum().backward()
@@ -34,7 +34,7 @@ def checkpointed_step(
     """BP with gradient checkpointing: every layer's inside is computed again in the backward."""
     for layer in component.layers:
         r = checkpoint(layer, r, use_reentrant=False)
-    loss, _ = component.objective(r, t)
+    loss = component.objective(r, Batch.of(t))
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

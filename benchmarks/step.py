@@ -13,12 +13,12 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import plain
-from benchmarks.common import Report, Turn, agree, command, interleaved, ratio
+from benchmarks.common import Report, Turn, agree, command, interleaved, ours, ratio
 from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.allocator import kept_pages
-from delog_nb.training import autocast, make_optimizers, pick_precision, train_step
+from delog_nb.training import make_optimizers, pick_precision
 
 # (net, width, images in a batch): two views each; sizes that a step of a second or less takes
 SIZES = (
@@ -53,10 +53,9 @@ def check(method: str, net: str) -> None:
     one, other = methods.build(experiment).double(), methods.build(experiment).double()
     other.to(memory_format=torch.channels_last)
     adam, adams = plain.adam(one, experiment), make_optimizers(other, experiment)
-    off = torch.autocast("cpu", enabled=False)
     for _ in range(AGREEMENT_STEPS):
         expected = torch.stack(plain.step(one, adam, r, t))
-        found = torch.stack(train_step(other, adams, r, t, off))
+        found = torch.stack(ours(other, adams, r, t))
         error = float(((found - expected) / expected.abs().clamp_min(1e-6)).abs().max())
         agree(f"{method} on {net}", error, 1e-6)
 
@@ -131,13 +130,12 @@ def _row(method: str, net: str, width: float, images: int, fast: bool) -> dict[s
     other.to(memory_format=torch.channels_last)
     adam, adams = plain.adam(one, experiment), make_optimizers(other, experiment)
 
-    def ours(precision: str) -> Turn:
-        context = autocast(CPU, precision)
-        return Turn(lambda: train_step(other, adams, last, t, context), kept_pages, warm=1)
+    def turn(precision: str) -> Turn:
+        return Turn(lambda: ours(other, adams, last, t, precision), kept_pages, warm=1)
 
-    turns = {"plain": Turn(lambda: plain.step(one, adam, r, t), warm=1), "float32": ours("float32")}
+    turns = {"plain": Turn(lambda: plain.step(one, adam, r, t), warm=1), "float32": turn("float32")}
     if fast:
-        turns["bf16"] = ours("bf16")
+        turns["bf16"] = turn("bf16")
     seconds = interleaved(turns, ROUNDS)
     with FlopCounterMode(display=False) as counter:
         turns["float32"].call()

@@ -6,8 +6,6 @@
 2
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from delog_nb.instruments.lazy import lazy

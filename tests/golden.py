@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 import sys
 import tempfile
@@ -47,14 +48,15 @@ def experiments(several: bool = False) -> dict[str, Experiment]:
 def figures(run: Any) -> dict[str, Any]:
     """The history without the clock's readings, the weights' digest and their squared norm."""
     clock = ("seconds", "eval_seconds", "images_per_s")
-    weights = [*run.model.parameters(), *run.model.buffers()]
     digest = hashlib.sha256()
-    for weight in weights:
+    for _, weight in sorted(run.model.state_dict().items()):
         digest.update(weight.detach().contiguous().numpy().tobytes())
     return {
         "history": [{k: v for k, v in row.items() if k not in clock} for row in run.history],
         "weights": digest.hexdigest()[:16],
-        "square": sum(float(w.detach().double().square().sum()) for w in run.model.parameters()),
+        "square": math.fsum(
+            float(weight.detach().double().square().sum()) for weight in run.model.parameters()
+        ),
     }
 
 

@@ -14,10 +14,10 @@ from conftest import tiny
 
 from delog_nb import methods, train
 from delog_nb.cli.rank import main
-from delog_nb.data import load
+from delog_nb.data import Views, load
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.pipeline import DataParallel, Pipeline, all_gather, joined
-from delog_nb.training import autocast, train_components
+from delog_nb.pipeline import DataParallel, Pipeline, joined
+from delog_nb.training import Batches, Taken, autocast, local_losses, train_step
 from delog_nb.training.team import Team
 
 DECOUPLED = ("delog-scl", "early-exit", "al")
@@ -72,21 +72,35 @@ def interrupted(folder: Path) -> None:
 def data_parallel(folder: Path) -> None:
     """z, labels and gradients of a loss on two ranks; then steps of every method."""
     team = DataParallel()
-    team.samples = [5, 7]
+    images = [2, 3]  # of each rank; two views of each
     torch.manual_seed(team.rank)
-    z = torch.randn(team.samples[team.rank], 4, dtype=torch.float64, requires_grad=True)
-    labels = torch.randint(0, 3, (len(z),))
-    everyone = all_gather(z, team.samples)
-    loss = supervised_contrastive_loss(everyone, all_gather(labels, team.samples))
-    (loss * team.samples[team.rank] / 12).backward()
+    count = 2 * images[team.rank]
+    z = torch.randn(count, 4, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(0, 3, (images[team.rank],)).repeat(2)
+    loss = supervised_contrastive_loss(*team.join(images, z, labels))
+    (loss * count / 10).backward()
+    rows = torch.arange(2 * count).double() + 100 * team.rank  # two rows a view
     torch.save(
-        {"z": z.detach(), "labels": labels, "loss": loss.detach(), "grad": z.grad},
+        {
+            "z": z.detach(),
+            "labels": labels,
+            "loss": loss.detach(),
+            "grad": z.grad,
+            "joined": team.join(images, rows, labels),
+        },
         folder / f"z-{team.rank}.pt",
     )
     for name in (*DECOUPLED, "bp"):
         found = sgd_steps(name, DataParallel())
         if team.reports:
             torch.save(found, folder / f"{name}.pt")
+
+
+class PlainBatches(Batches):
+    """Batches of 15 images without augmentation, in float64."""
+
+    def views(self, index: torch.Tensor) -> torch.Tensor:
+        return self.split.images[index].double().div(255).repeat(2, 1, 1, 1)
 
 
 def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
@@ -96,25 +110,19 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
     shared evenly.
     """
     experiment = tiny(method=name, norm="none", limit=45, val_fraction=0.0, batch_size=15)
-    split = load(experiment).train
+    images = load(experiment)
     method = methods.build(experiment).double()
-
-    def make(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return split.images[index].double().div(255).repeat(2, 1, 1, 1), split.labels[index].repeat(
-            2
-        )
-
-    context = autocast(torch.device("cpu"), "float32")
-    parts = torch.arange(45).split(15)
-    own = team.assign(method, lambda: make(parts[0]), context)
+    batches = PlainBatches(images.train, Views.of(experiment, images.mean, images.std), 15, 0)
+    own = team.assign(method, batches, autocast(torch.device("cpu"), "float32"))
     optimizers = [torch.optim.SGD(part.parameters(), lr=0.5) for part in own.parts()]
     team.begin([15] * 3)
     losses = []
-    for index in parts:
-        take = partial(team.take, index, make, lambda: False)
-        batch = train_components(own, optimizers, take, context, team.backward)
-        if batch is not None:
-            losses.append(torch.stack(team.give(*batch)))
+    for step in range(3):
+        taken = team.take(batches, step, lambda: False)
+        assert taken is not None
+        flow = local_losses(own.parts(), taken.r, taken.batch)
+        made = Taken(*train_step(own.parts(), optimizers, flow, team))
+        losses.append(torch.stack(team.give(made)))
     return method.state_dict(), losses
 
 

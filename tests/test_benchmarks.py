@@ -10,11 +10,21 @@ from conftest import tiny
 
 from benchmarks import __main__ as all_of_them
 from benchmarks import gpu, plain
-from benchmarks.common import Goal, Report, agree, command, difference, interleaved, ratio, table
+from benchmarks.common import (
+    Goal,
+    Report,
+    agree,
+    command,
+    difference,
+    interleaved,
+    ours,
+    ratio,
+    table,
+)
 from benchmarks.common import Turn as T
 from delog_nb import methods
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.training import make_optimizers, train_step
+from delog_nb.training import make_optimizers
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -29,7 +39,7 @@ def test_twenty_steps_of_ours_equal_the_plain_ones(name: str, net: str) -> None:
     t = torch.randint(0, 3, (6,), generator=generator)
     for _ in range(20):
         expected = plain.step(one, adam, r, t)
-        found = train_step(other, adams, r, t, torch.autocast("cpu", enabled=False))
+        found = ours(other, adams, r, t)
         torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
 
 

@@ -91,7 +91,7 @@ def test_every_registered_name_makes_an_experiment() -> None:
 
 def test_the_schema_needs_no_torch() -> None:
     """So that the command line answers at once."""
-    code = "import sys, delog_nb.cli, delog_nb.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, delog_nb.cli, delog_nb.experiment; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -19,7 +19,8 @@ from delog_nb.lab import session
 from delog_nb.lab.fields import Form
 from delog_nb.lab.laboratory import Workbench, commands
 from delog_nb.lab.overlay import names_of
-from delog_nb.measure.estimate import estimate, numbers_of_images, step_bytes
+from delog_nb.measure.cost import step_bytes
+from delog_nb.measure.estimate import estimate, numbers_of_images
 
 SMALL: dict[str, Any] = {"preset": "quick", "limit": 100, "precision": "float32", "device": "cpu"}
 

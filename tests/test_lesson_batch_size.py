@@ -20,6 +20,7 @@ from delog_nb.measure.batches import (
     gradients_by_component,
 )
 from delog_nb.measure.pairs import Cost, loss_costs
+from delog_nb.methods import Batch
 from delog_nb.records import Record, record_of
 from delog_nb.training import train
 
@@ -64,9 +65,9 @@ def test_gradients_by_component_are_what_backward_leaves_in_the_layers() -> None
     found = gradients_by_component(method, [batch, batch])
     assert [tuple(g.shape[:1]) for g in found] == [(2,)] * 3
     assert all(p.grad is None for p in method.parameters())
-    r, t = batch
+    r, told = batch[0], Batch.of(batch[1])
     for component, gradients in zip(method.parts(), found, strict=True):
-        r, t, loss = component(r.detach(), t)
+        r, told, loss = component(r.detach(), told)
         loss.backward()
         own = [p.grad.flatten() for p in component.layers.parameters() if p.grad is not None]
         assert torch.allclose(gradients[0], torch.cat(own), rtol=1e-3, atol=1e-6)

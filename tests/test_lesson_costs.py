@@ -27,8 +27,9 @@ from delog_nb.lab.prices import (
     timing_bars,
     timing_spread,
 )
-from delog_nb.measure.bill import Bill, bill_of, longest_flow, step_flops, step_memory
-from delog_nb.measure.trial import PARTS, Apart, Timing, Trial, time_steps
+from delog_nb.measure.cost import Bill, bill_of, longest_flow, step_flops, step_memory
+from delog_nb.measure.trial import PARTS, StepInParts, Timing, Trial, time_steps
+from delog_nb.methods import Batch
 from delog_nb.methods.component import count_parameters
 
 
@@ -40,7 +41,7 @@ def small(method: str, **changes: object) -> Experiment:
 def test_a_step_taken_apart_is_the_same_step(method: str) -> None:
     """Three steps, whole and apart, from the same weights on the same batch."""
     one, other = Trial(small(method)), Trial(small(method))
-    apart = Apart(other)
+    apart = StepInParts(other)
     for _ in range(3):
         one.step()
         found = apart.step()
@@ -53,24 +54,24 @@ def test_a_step_taken_apart_is_the_same_step(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_gradients_from_seam_to_seam_are_those_of_one_backward(method: str) -> None:
     trial = Trial(small(method))
-    apart = Apart(trial)
+    apart = StepInParts(trial)
     whole = copy.deepcopy(trial.method)
-    r, t, _ = trial.take()
-    s, u = r, t
-    for part, reference in zip(trial.method.parts(), whole.parts(), strict=True):
-        r, t = apart.gradients(part, r, t)
-        s, u, loss = reference(s.detach(), u)
+    index = trial.batches.parts[0]
+    s, told = trial.batches.views(index), trial.batches.batch(index, 0)
+    flow = apart.gradients(trial.flow())
+    for part, reference, made in zip(trial.method.parts(), whole.parts(), flow, strict=True):
+        s, told, loss = reference(s.detach(), told)
         loss.backward()
         for p, q in zip(part.parameters(), reference.parameters(), strict=True):
             assert p.grad is not None
             assert q.grad is not None
             torch.testing.assert_close(p.grad, q.grad)
-    assert torch.equal(r, s)
+        assert torch.equal(made.r, s)
 
 
 def test_hooks_are_gone_after_a_step() -> None:
     trial = Trial(small("al"))
-    Apart(trial).step()
+    StepInParts(trial).step()
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in trial.method.modules())
 
 
@@ -87,12 +88,12 @@ def test_memory_by_shapes_is_what_real_tensors_take(method: str) -> None:
     """With one backward of all losses, counted on the CPU."""
     run = small(method)
     model = methods.build(run)
-    r, t = torch.randn(8, 1, 16, 16), torch.arange(8)
+    r, told = torch.randn(8, 1, 16, 16), Batch.of(torch.arange(8))
     with LiveBytes() as live:
-        live.track([r, t, *model.parameters(), *model.buffers()])
+        live.track([r, told.labels, *model.parameters(), *model.buffers()])
         losses = []
         for part in model.parts():
-            r, t, loss = part(r.detach(), t)
+            r, told, loss = part(r.detach(), told)
             losses.append(loss)
         torch.stack(losses).sum().backward()
     count = count_parameters(model.parameters())

@@ -22,8 +22,9 @@ from delog_nb.lab.scratch import (
     shares_figure,
     shares_table,
 )
-from delog_nb.measure.parameters import parameter_counts
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.reach import reach
+from delog_nb.methods import Batch
 from delog_nb.training import train
 
 
@@ -73,7 +74,7 @@ def test_train_batches_are_those_of_training() -> None:
     for batch, labels in feeding.train_batches(run, images, 0):
         r, count = batch, len(labels) // 2
         for place, (part, adam) in enumerate(zip(method.parts(), adams, strict=True)):
-            r, _, loss = part(r.detach(), labels)
+            r, _, loss = part(r.detach(), Batch.of(labels))
             loss.backward()
             adam.step()
             adam.zero_grad()

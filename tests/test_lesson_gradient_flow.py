@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -24,7 +23,8 @@ from delog_nb.measure.flows import (
     stretch,
     trace,
 )
-from delog_nb.measure.timeline import bp_timeline, busy_share, component_timeline, waiting
+from delog_nb.methods import Batch
+from delog_nb.pipeline.schedule import sequential_bp, table_1
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_the_trace_of_components_has_every_layer_and_the_last_loss(batch: Any) -
     seen = trace(Stack(3).build(4), *batch, steps=1)
     method = Stack(3).build(4)
     first = method.parts()[0]
-    first(*batch)[2].backward()
+    first(batch[0], Batch.of(batch[1]))[2].backward()
     assert len(seen.norms[0]) == 4
     assert seen.norms[0][0] == pytest.approx(gradient_norms(list(first.layers))[0], rel=1e-5)
     output = cross_entropy(method.predict(batch[0]), batch[1]).item()  # one classifier, uncut
@@ -155,27 +155,18 @@ def test_peak_memory_of_bp_grows_with_depth_by_what_a_block_keeps(batch: Any) ->
     assert peak_bytes(Stack(8).build(9), *many) < peak_bytes(Stack(8).build(), *many)
 
 
-def test_timelines_do_the_same_work_and_break_no_rule() -> None:
+def test_layers_wait_for_their_gradients_in_bp_alone() -> None:
     for layers, backward in ((1, 1), (4, 1), (5, 2)):
-        bp = bp_timeline(layers, 3, backward)
-        local = component_timeline(layers, 3, backward)
-        for slots in (bp, local):
-            assert len(slots) == len(set(slots)) == 2 * 3 * layers
-            for layer in range(1, layers + 1):  # one thing at a time
-                own = sorted((s.start, s.end) for s in slots if s.layer == layer)
-                assert all(a[1] <= b[0] for a, b in pairwise(own))
-            when = {(s.layer, s.batch, s.kind): s for s in slots}
-            for (layer, batch, kind), slot in when.items():
-                if kind == "forward" and layer > 1:
-                    assert slot.start >= when[layer - 1, batch, "forward"].end
-                if kind == "backward":
-                    assert slot.start >= when[layer, batch, "forward"].end
-                    if slots is bp and layer < layers:
-                        assert slot.start >= when[layer + 1, batch, "backward"].end
-        assert [waiting(bp, k) for k in (1, layers)] == [(layers - 1) * (1 + backward), 0]
-        assert {waiting(local, k) for k in range(1, layers + 1)} == {0}
-        assert busy_share(bp) == pytest.approx(1 / layers)
-        assert max(s.end for s in local) == (3 + layers - 1) * (1 + backward)  # Table 1
+        timelines = {
+            "BP": sequential_bp([1] * layers, [backward] * layers, 3),
+            "Components": table_1([1 + backward] * layers, 3),
+        }
+        table = lab.timeline_table(timelines)
+        waits = [float(value) for value in table["BP"][:-2]]
+        assert waits == [(layers - k) * (1 + backward) for k in range(1, layers + 1)]
+        assert set(table["Components"][:-2]) == {"0"}
+        assert float(table["BP"].iloc[-1]) == round(100 / layers)
+        assert float(table["Components"].iloc[-2]) == (3 + layers - 1) * (1 + backward)  # Table 1
 
 
 def test_tables_hold_the_numbers_of_their_figures(batch: Any) -> None:
@@ -192,9 +183,9 @@ def test_tables_hold_the_numbers_of_their_figures(batch: Any) -> None:
     peaks = {1: 4_000_000, 2: 1_000_000}
     memory = lab.memory_table(peaks, {1: 4, 2: 3})
     assert list(memory["Compared with BP (%)"]) == ["100", "25"]
-    timelines = {"BP": bp_timeline(2, 1), "Components": component_timeline(2, 1)}
+    timelines = {"BP": sequential_bp([1, 1], [1, 1], 1), "Components": table_1([2, 2], 1)}
     assert list(lab.timeline_table(timelines)["BP"]) == ["2", "0", "4", "50"]
-    assert len(lab.timeline_figure(timelines).data) == 8
+    assert len(lab.timeline_figure(timelines).data) == 4 + 2
 
 
 def _uncut(layers: Any, x: torch.Tensor) -> list[torch.Tensor]:

@@ -38,10 +38,11 @@ from delog_nb.measure.codes import (
     follow_codes,
     survivors,
 )
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.exits import exit_accuracies
 from delog_nb.measure.invariance import Probe, write_probes
-from delog_nb.measure.parameters import parameter_counts
 from delog_nb.measure.reach import reach
+from delog_nb.methods import Batch
 from delog_nb.methods.component import Component, count_parameters
 from delog_nb.records import load, record_of, save
 from delog_nb.training import train
@@ -69,7 +70,7 @@ def test_no_loss_leads_from_images_to_encoders_or_from_targets_to_blocks() -> No
     bridge, encoder, decoder = (
         objective.get_submodule(name) for name in ("bridge", "encoder", "decoder")
     )
-    loss = part(images, torch.arange(4))[2]
+    loss = part(images, Batch.of(torch.arange(4)))[2]
     meet = F.mse_loss(bridge(part.layers(images)), encoder(t).detach())
     back = F.mse_loss(decoder(encoder(t)), t)
     assert loss.item() == pytest.approx(meet.item() + back.item(), rel=1e-5)

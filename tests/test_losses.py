@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from delog_nb import losses
 from delog_nb.instruments.memory import LiveBytes
+from delog_nb.losses import contrastive
 from delog_nb.losses import supervised_contrastive_loss as scl
 
 
@@ -101,8 +101,8 @@ def test_blocks_of_any_size_give_the_same(
     expected_z = z.clone().requires_grad_()
     expected = by_masks(expected_z, labels, tau)
     expected.backward()
-    monkeypatch.setitem(losses._BLOCK_ELEMENTS, "cpu", max(rows * rows, 31))
-    monkeypatch.setattr(losses, "_KEPT_ELEMENTS", kept)
+    monkeypatch.setitem(contrastive._BLOCK_ELEMENTS, "cpu", max(rows * rows, 31))
+    monkeypatch.setattr(contrastive, "_KEPT_ELEMENTS", kept)
     z.requires_grad_()
     loss = scl(z, labels, tau)
     (3 * loss).backward()

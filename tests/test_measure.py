@@ -4,10 +4,10 @@ import gc
 
 import torch
 
-from delog_nb import Experiment
+from delog_nb import Experiment, data
 from delog_nb.instruments.machine import machine, versions
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.measure.parameters import parameter_counts
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.nets import build
 
 
@@ -68,8 +68,8 @@ def test_counting_parameters_takes_no_memory() -> None:
 def test_meta_networks_have_the_shapes_of_real_ones() -> None:
     experiment = Experiment(preset="quick")
     with torch.device("meta"):
-        meta = build(experiment)
-    assert meta.shapes == build(experiment).shapes
+        meta = build(experiment, *data.shape(experiment))
+    assert meta.shapes == build(experiment, *data.shape(experiment)).shapes
 
 
 def test_machine_and_versions_name_what_a_figure_belongs_to() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,10 @@ from torch import Tensor, nn
 
 from delog_nb import methods
 from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.methods import Batch
 from delog_nb.methods.component import Method, cut
-from delog_nb.training import autocast, make_optimizers, train_step
+from delog_nb.training import local_losses, make_optimizers, train_step
 
-CONTEXT = autocast(torch.device("cpu"), "float32")
 KINDS = [(m, n) for m in METHODS for n in NETS]
 
 
@@ -28,12 +29,18 @@ def batch(count: int = 8) -> tuple[Tensor, Tensor]:
     return images, torch.randint(0, 10, (count,), generator=generator)
 
 
+def step(method: Method, optimizers: list[Any], images: Tensor, labels: Tensor) -> list[Tensor]:
+    flow = local_losses(method.parts(), images, Batch.of(labels))
+    return train_step(method.parts(), optimizers, flow)[2]
+
+
 @pytest.mark.parametrize(("name", "net"), KINDS)
 def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> None:
     method = built(name, net)
-    r, t = batch()
+    images, labels = batch()
+    r, told = images, Batch.of(labels)
     for place, component in enumerate(method.parts()):
-        r, t, loss = component(r.detach(), t)
+        r, told, loss = component(r.detach(), told)
         method.zero_grad(set_to_none=True)
         loss.backward()
         for other, inner in enumerate(method.parts()):
@@ -48,13 +55,13 @@ def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> No
 def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: str) -> None:
     one, other = built(name, net).double(), built(name, net).double()
     images, labels = batch()
-    r, t = images.double(), labels
+    r, told = images.double(), Batch.of(labels)
     for component in one.parts():
-        r, t, loss = component(r.detach(), t)
+        r, told, loss = component(r.detach(), told)
         loss.backward()
-    r, t, losses = images.double(), labels, []
+    r, told, losses = images.double(), Batch.of(labels), []
     for component in other.parts():
-        r, t, loss = component(r.detach(), t)
+        r, told, loss = component(r.detach(), told)
         losses.append(loss)
     sum(losses).backward()
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
@@ -83,7 +90,7 @@ def test_a_step_changes_every_parameter_and_evaluation_none(name: str) -> None:
     method = built(name)
     before = [p.clone() for p in method.parameters()]
     images, labels = batch()
-    train_step(method, make_optimizers(method, tiny(method=name)), images, labels, CONTEXT)
+    step(method, make_optimizers(method, tiny(method=name)), images, labels)
     after = [p.clone() for p in method.parameters()]
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     method.eval()
@@ -101,7 +108,7 @@ def test_bp_is_plain_pytorch_training(net: str) -> None:
     adam = torch.optim.Adam(plain.parameters(), lr=run.lr, fused=True)
     images, labels = batch()
     for _ in range(3):
-        train_step(method, optimizers, images, labels, CONTEXT)
+        step(method, optimizers, images, labels)
         adam.zero_grad()
         F.cross_entropy(plain(images), labels).backward()
         adam.step()
@@ -118,7 +125,7 @@ def test_cutting_into_any_number_of_components(name: str, count: int) -> None:
     assert sum(sizes) == 5
     assert max(sizes) - min(sizes) <= 1
     images, labels = batch()
-    losses = train_step(method, make_optimizers(method, tiny(method=name)), images, labels, CONTEXT)
+    losses = step(method, make_optimizers(method, tiny(method=name)), images, labels)
     assert all(loss.isfinite() for loss in losses)
 
 
@@ -128,7 +135,7 @@ def test_one_component_is_bp(name: str) -> None:
     one, bp = built(name, components=1), built("bp")
     images, labels = batch()
     for method in (one, bp):
-        train_step(method, make_optimizers(method, tiny(method="bp")), images, labels, CONTEXT)
+        step(method, make_optimizers(method, tiny(method="bp")), images, labels)
     for a, b in zip(one.parameters(), bp.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -178,7 +185,7 @@ def test_al_by_hand() -> None:
     )
     torch.testing.assert_close(method.predict(x), prediction)
     method.train()
-    losses = train_step(method, make_optimizers(method, tiny(method="al")), x, y, CONTEXT)
+    losses = step(method, make_optimizers(method, tiny(method="al")), x, y)
     torch.testing.assert_close(torch.stack(losses), torch.stack(expected), rtol=1e-4, atol=1e-5)
 
 

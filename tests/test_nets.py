@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from delog_nb import Experiment, nets
-from delog_nb.measure.parameters import parameter_counts
+from delog_nb import Experiment, data, nets
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.methods import heads
 
 # Parameters for CIFAR-10 that the authors' definitions give: (training, inference).
@@ -26,8 +26,12 @@ COUNTS = {
 SHAPES = {
     "convnet": [(32, 32, 32), (32, 16, 16), (64, 16, 16), (64, 8, 8)],
     "vgg": [(256, 16, 16), (512, 8, 8), (512, 4, 4), (512, 2, 2)],
-    "resnet": [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512,)],
+    "resnet": [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 1, 1)],
 }
+
+
+def built(experiment: Experiment) -> nets.Backbone:
+    return nets.build(experiment, *data.shape(experiment))
 
 
 def paper(**values: object) -> Experiment:
@@ -42,7 +46,7 @@ def test_parameter_counts_to_the_unit(net: str, shortcut: str, method: str) -> N
 
 @pytest.mark.parametrize("net", SHAPES)
 def test_block_outputs(net: str) -> None:
-    backbone = nets.build(paper(net=net, width=1.0))
+    backbone = built(paper(net=net, width=1.0))
     assert backbone.shapes == SHAPES[net]
     r = torch.zeros(2, 3, 32, 32)
     for block, shape in zip(backbone.blocks, SHAPES[net], strict=True):
@@ -65,7 +69,7 @@ def test_vgg_head_parameters_by_block() -> None:
 @pytest.mark.parametrize("net", SHAPES)
 @pytest.mark.parametrize("depth", [1, 2, 3, 5, 8, 13])
 def test_any_depth_builds_and_predicts(net: str, depth: int) -> None:
-    backbone = nets.build(paper(net=net, depth=depth, width=0.1))
+    backbone = built(paper(net=net, depth=depth, width=0.1))
     assert len(backbone.blocks) == depth
     assert backbone(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
@@ -80,26 +84,26 @@ def test_input_and_classes_follow_the_data(
 ) -> None:
     run = Experiment(preset="paper", dataset=dataset, net=net, width=0.1)
     images = torch.zeros(2, channels, run.image_size, run.image_size)
-    assert nets.build(run)(images).shape == (2, classes)
+    assert built(run)(images).shape == (2, classes)
 
 
 def test_a_deeper_net_keeps_the_papers_four_shapes() -> None:
-    shapes = nets.build(paper(depth=10)).shapes
+    shapes = built(paper(depth=10)).shapes
     assert list(dict.fromkeys(shapes)) == SHAPES["convnet"]
 
 
 def test_width_scales_channels() -> None:
-    assert nets.build(paper(width=0.5)).shapes[0] == (16, 32, 32)
+    assert built(paper(width=0.5)).shapes[0] == (16, 32, 32)
 
 
 def test_convnet_has_batch_norm_only_on_request() -> None:
     for norm, count in (("none", 0), ("batch", 8)):
-        modules = nets.build(paper(norm=norm)).modules()
+        modules = built(paper(norm=norm)).modules()
         assert sum(isinstance(m, nn.BatchNorm2d) for m in modules) == count
 
 
 def test_building_leaves_running_statistics_alone() -> None:
-    backbone = nets.build(paper(net="vgg", width=0.1))
+    backbone = built(paper(net="vgg", width=0.1))
     for module in backbone.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.num_batches_tracked == 0

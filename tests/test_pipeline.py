@@ -114,9 +114,18 @@ def test_two_data_parallel_ranks_are_one_process_on_the_joined_batch(tmp_path: P
     loss = supervised_contrastive_loss(z, torch.cat([part["labels"] for part in parts]))
     loss.backward()
     assert z.grad is not None
-    for part, grad in zip(parts, z.grad.split([5, 7]), strict=True):
+    for part, grad in zip(parts, z.grad.split([4, 6]), strict=True):
         torch.testing.assert_close(part["loss"], loss.detach())
         torch.testing.assert_close(part["grad"], grad)
+        # in one process's order: first view 1 of the images of both ranks, then view 2, each with
+        # as many rows as it has
+        joined, labels = part["joined"]
+        assert joined.view(2, 2, 5).tolist() == [
+            [[0, 1, 100, 101, 102], [2, 3, 103, 104, 105]],
+            [[4, 5, 106, 107, 108], [6, 7, 109, 110, 111]],
+        ]
+        own = [p["labels"].view(2, -1) for p in parts]
+        assert torch.equal(labels, torch.cat(own, 1).flatten())
 
     for name in (*DECOUPLED, "bp"):
         weights, losses = sgd_steps(name, Team())

@@ -11,15 +11,15 @@ from conftest import same_history, tiny
 from delog_nb import ExperimentError, data, methods, train
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.methods.component import Method
+from delog_nb.methods import Batch, Method
 from delog_nb.training import (
     Ended,
     EpochEnded,
     Run,
     Started,
     Stepped,
-    autocast,
     learning_rate_factor,
+    local_losses,
     make_optimizers,
     pick_device,
     pick_precision,
@@ -221,10 +221,14 @@ def peak(method: str, depth: int) -> float:
     built: Method = methods.build(experiment)
     optimizers = make_optimizers(built, experiment)
     images, labels = torch.randn(64, 1, 16, 16), torch.randint(0, 10, (64,))
-    context = autocast(torch.device("cpu"), "float32")
-    train_step(built, optimizers, images, labels, context)  # Adam's state is made
+
+    def step() -> None:
+        parts = built.parts()
+        train_step(parts, optimizers, local_losses(parts, images, Batch.of(labels)))
+
+    step()  # Adam's state is made
     with LiveBytes() as live:
-        train_step(built, optimizers, images, labels, context)
+        step()
     return live.peak
 
 

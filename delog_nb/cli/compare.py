@@ -8,8 +8,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import METHODS, NETS
 
 

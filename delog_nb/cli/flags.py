@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from delog_nb.experiment import PARAMETERS, ExperimentError, closest
@@ -61,19 +61,3 @@ def experiment_values(values: argparse.Namespace) -> dict[str, Any]:
     """What was given on the command line, by field of `Experiment`."""
     given = {name: getattr(values, name, None) for name in PARAMETERS}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def flags_of(choices: Mapping[str, Any]) -> list[str]:
-    """Choices as they are written on a command line.
-
-    >>> flags_of({"batch_size": 32, "flip": False})
-    ['--batch-size', '32', '--no-flip']
-    """
-    words: list[str] = []
-    for name, value in choices.items():
-        flag = name.replace("_", "-")
-        if PARAMETERS[name].kind == "bool":
-            words.append(f"--{flag}" if value in (True, "true") else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return words

@@ -21,7 +21,7 @@ def run(values: argparse.Namespace) -> int:
 
     import pandas as pd
 
-    from delog_nb.measure.parameters import parameter_counts
+    from delog_nb.measure.cost import parameter_counts
 
     rows = []
     for experiment in todo:

@@ -249,7 +249,7 @@ def _print_plan(
 ) -> None:
     from delog_nb import records
     from delog_nb.grids.expectation import expected_seconds
-    from delog_nb.grids.sweep import duration
+    from delog_nb.instruments.clock import duration
 
     absent = {e.run_id for e in missing}
     for experiment in experiments:

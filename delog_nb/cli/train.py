@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values, flags_of
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import METHODS, NETS
 
 if TYPE_CHECKING:

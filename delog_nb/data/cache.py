@@ -1,7 +1,5 @@
 """Where downloads and decoded images are kept."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Image files to uint8 arrays."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """From a name to images in memory."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from delog_nb.data.cache import cache_dir, cached
-from delog_nb.data.download import fetch_tiny_imagenet, read_torchvision
 from delog_nb.data.images import DataError, ImageData, Raw, Split, statistics, stratified
+from delog_nb.data.sources.digits import read_digits
+from delog_nb.data.sources.download import fetch_tiny_imagenet, read_torchvision
 from delog_nb.data.sources.folder import FolderSource, class_names
 from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
 from delog_nb.experiment import Experiment
@@ -77,7 +76,7 @@ def _read(experiment: Experiment) -> Raw:
     name, size = experiment.dataset, experiment.image_size
     folder = _data_dir(experiment)
     if name == "digits":
-        return _resized(_digits(), size)
+        return _resized(read_digits(), size)
     if name == "folder":
         source: FolderSource | TinyImageNetSource = FolderSource(folder)
         return cached(f"{source.key}-{size}", lambda: source.read(size))
@@ -87,21 +86,6 @@ def _read(experiment: Experiment) -> Raw:
         )
         return cached(f"{source.key}-{size}", lambda: source.read(size))
     return _resized(cached(name, lambda: read_torchvision(name, folder)), size)
-
-
-def _digits() -> Raw:
-    """scikit-learn's 1,797 handwritten digits, 8x8, values 0 to 16; every fifth is a test image."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    labels = digits.target.astype(np.int64)
-    rng = np.random.default_rng(0)
-    test = stratified(labels, len(labels) // 5, rng)
-    train = np.delete(np.arange(len(labels)), test)
-    return Raw(
-        pixels[train], labels[train], pixels[test], labels[test], tuple(str(d) for d in range(10))
-    )
 
 
 def _resized(raw: Raw, size: int) -> Raw:

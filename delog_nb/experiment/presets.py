@@ -4,8 +4,6 @@
 and ``quick`` depart from it by the lines below, and by no others.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from delog_nb.experiment.registry import DATASETS

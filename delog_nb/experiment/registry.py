@@ -3,8 +3,6 @@
 This module imports nothing heavy, so that the command line can show its help at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

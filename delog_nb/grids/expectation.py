@@ -1,18 +1,13 @@
 """How long runs will take, before they are made."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
-from delog_nb import methods
-from delog_nb.data import shape
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.grids import job
+from delog_nb.measure.cost import step_flops
 from delog_nb.measure.estimate import estimate, numbers_of_images
 from delog_nb.records import Record
 
@@ -53,24 +48,6 @@ def expected_seconds(
 
 def _cost_key(experiment: Experiment) -> str:
     return experiment.model_copy(update=_NOT_COSTS).run_id
-
-
-def step_flops(experiment: Experiment) -> int:
-    """Floating-point operations of a training step, forward and backward, counted without memory.
-
-    Multiplications and additions of convolutions and matrix products.
-    """
-    (channels, height, width), _ = shape(experiment)
-    views = 2 * experiment.batch_size
-    with FakeTensorMode():
-        method = methods.build(experiment)
-        r = torch.empty(views, channels, height, width)
-        t = torch.empty(views, dtype=torch.long)
-        with FlopCounterMode(display=False) as counter:
-            for component in method.parts():
-                r, t, loss = component(r.detach(), t)
-                loss.backward()
-    return int(counter.get_total_flops())
 
 
 def _steps(experiment: Experiment) -> int:

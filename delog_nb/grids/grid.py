@@ -1,7 +1,5 @@
 """Grids: one file that describes many experiments, and the table or figure they are for."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Hashable, Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One run of a grid, where it runs: in a notebook of its own, or in the worker itself."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -3,8 +3,6 @@
 ``python -m delog_nb.grids.notebook NOTEBOOK`` writes the cell anew after a change of the schema.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import sys

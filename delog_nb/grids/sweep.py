@@ -1,7 +1,5 @@
 """Many runs on any executor: what is missing is run, what fails stops nothing."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -12,6 +10,7 @@ import delog_nb
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
+from delog_nb.instruments.clock import duration
 from delog_nb.instruments.files import write_atomically
 
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
@@ -167,15 +166,3 @@ def experiment_notebook() -> Path:
     if not path.exists():
         raise ExperimentError(f"{path} is not there: name a notebook, or run without one")
     return path
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> duration(8), duration(90), duration(8000), duration(200_000)
-    ('8 s', '1.5 min', '2.2 h', '2.3 days')
-    """
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

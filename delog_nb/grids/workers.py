@@ -1,7 +1,5 @@
 """Processes of this machine as an executor that outlives the death of any of them."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

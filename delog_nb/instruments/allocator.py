@@ -4,8 +4,6 @@ By default glibc hands large freed blocks back to the system, and every step pay
 up to a fifth of it where a component's graph is freed right after its backward pass.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import platform

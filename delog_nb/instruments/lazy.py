@@ -1,7 +1,5 @@
 """Packages whose names are imported on first use, so that a command line answers at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any

@@ -1,7 +1,5 @@
 """The machine and versions that a measured figure belongs to."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,7 +1,5 @@
 """Peak memory of tensors, counted and not guessed."""
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -22,8 +22,8 @@ from delog_nb.lab.assessing import (
     mean_accuracy,
     minus,
 )
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.flows import flow_lengths
-from delog_nb.measure.parameters import parameter_counts
 from delog_nb.records import Record
 
 MUCH = 2 * POINT  # what we take "much better" for; the paper gives no number

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb.lab.style import COLORS, drawn, faded, layout, legend_below, line_style, method_style
 from delog_nb.measure.flows import FlowLength, Trace
-from delog_nb.measure.timeline import Slot, busy_share, waiting
+from delog_nb.pipeline.schedule import Schedule
 
 _WAYS = {"BP": "bp", "Components": "delog-scl"}  # whose colours they take
 
@@ -200,7 +200,7 @@ def spread_table(spreads: Mapping[str, Sequence[float]]) -> pd.DataFrame:
     return frame
 
 
-def timeline_figure(timelines: Mapping[str, list[Slot]]) -> go.Figure:
+def timeline_figure(timelines: Mapping[str, Schedule]) -> go.Figure:
     """What each layer's machine does when: a panel per way of training, a colour per batch."""
     figure = make_subplots(
         rows=len(timelines),
@@ -210,14 +210,15 @@ def timeline_figure(timelines: Mapping[str, list[Slot]]) -> go.Figure:
         subplot_titles=list(timelines),
     )
     named = set()
-    for row, slots in enumerate(timelines.values(), 1):
-        for slot in slots:
+    for row, schedule in enumerate(timelines.values(), 1):
+        for slot in schedule.tasks:
             backward = slot.kind == "backward"
-            name = f"batch {slot.batch}, {slot.kind}"
-            color = COLORS[(slot.batch - 1) % len(COLORS)]
+            kind = "forward and backward" if slot.kind == "task" else slot.kind
+            name = f"batch {slot.batch + 1}, {kind}"
+            color = COLORS[slot.batch % len(COLORS)]
             figure.add_bar(
                 x=[slot.end - slot.start],
-                y=[f"f<sub>{slot.layer}</sub>"],
+                y=[f"f<sub>{slot.stage + 1}</sub>"],
                 base=[slot.start],
                 orientation="h",
                 name=name,
@@ -234,7 +235,7 @@ def timeline_figure(timelines: Mapping[str, list[Slot]]) -> go.Figure:
                 col=1,
             )
             named.add(name)
-    layers = max(slot.layer for slots in timelines.values() for slot in slots)
+    layers = max(schedule.stages for schedule in timelines.values())
     layout(
         figure,
         "Who works when: every layer on a machine of its own",
@@ -249,21 +250,28 @@ def timeline_figure(timelines: Mapping[str, list[Slot]]) -> go.Figure:
     return figure
 
 
-def timeline_table(timelines: Mapping[str, list[Slot]]) -> pd.DataFrame:
+def timeline_table(timelines: Mapping[str, Schedule]) -> pd.DataFrame:
     """Waiting for the gradient of batch 1 by layer, when the last batch is done, share at work."""
     columns: dict[str, list[str]] = {}
     rows: list[str] = []
-    for name, slots in timelines.items():
-        layers = sorted({slot.layer for slot in slots})
-        rows = [f"layer {layer} waits for its gradient (units)" for layer in layers]
+    for name, schedule in timelines.items():
+        rows = [
+            f"layer {layer + 1} waits for its gradient (units)" for layer in range(schedule.stages)
+        ]
         columns[name] = [
-            *(f"{waiting(slots, layer):g}" for layer in layers),
-            f"{max(slot.end for slot in slots):g}",
-            f"{100 * busy_share(slots):.0f}",
+            *(f"{_wait(schedule, layer):g}" for layer in range(schedule.stages)),
+            f"{schedule.makespan:g}",
+            f"{100 * (1 - schedule.bubble):.0f}",
         ]
     return pd.DataFrame(
         {"": [*rows, "all batches done (units)", "machines at work (%)"], **columns}
     )
+
+
+def _wait(schedule: Schedule, layer: int) -> float:
+    """Time between a layer's forward pass on the first batch and its backward pass on it."""
+    own = {task.kind: task for task in schedule.tasks if (task.stage, task.batch) == (layer, 0)}
+    return own["backward"].start - own["forward"].end if "backward" in own else 0.0
 
 
 def _owners(method_lengths: Sequence[int]) -> list[int]:

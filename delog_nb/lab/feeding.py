@@ -9,7 +9,7 @@ from torch import Tensor
 
 from delog_nb.data import ImageData, Views
 from delog_nb.experiment import Experiment
-from delog_nb.training import EVALUATION_BATCH
+from delog_nb.training import EVALUATION_BATCH, Batches
 
 
 def train_batches(
@@ -20,10 +20,9 @@ def train_batches(
     (2B, C, H, W), first all weak views, then all strong ones, and (2B,), on the CPU.
     """
     views = Views.of(experiment, data.mean, data.std)
-    plan = views.plan(len(data.train), epoch)
-    for index in plan.order.split(experiment.batch_size):
-        batch = views(data.train.images[index], plan.randoms[index])
-        yield batch, data.train.labels[index].repeat(2)
+    batches = Batches(data.train, views, experiment.batch_size, epoch)
+    for place, index in enumerate(batches.parts):
+        yield batches.views(index), batches.batch(index, place).labels
 
 
 def test_batches(experiment: Experiment, data: ImageData) -> Iterator[tuple[Tensor, Tensor]]:

@@ -11,10 +11,9 @@ from typing import Any
 from IPython.display import display
 
 from delog_nb import training
-from delog_nb.cli.flags import flags_of
 from delog_nb.data import DataError
 from delog_nb.data.cache import cache_dir
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.lab.live import LiveRun
 from delog_nb.lab.overlay import names_of, overlay, overlay_table
 from delog_nb.lab.running import line_of

@@ -8,8 +8,8 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from delog_nb.instruments.clock import duration
 from delog_nb.lab.style import layout, line_style
-from delog_nb.measure.estimate import duration
 from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped
 
 _EVERY = 0.2  # seconds between two redraws: more would only keep the browser busy

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.style import COLORS, drawn, layout, legend_below, line_style, method_style
-from delog_nb.measure.bill import Bill
+from delog_nb.measure.cost import Bill
 from delog_nb.measure.trial import PARTS, Timing
 
 Stack = Mapping[str, Mapping[str, float]]  # bar: part: value

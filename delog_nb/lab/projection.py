@@ -15,8 +15,8 @@ from delog_nb.lab.figures import percent, signed
 from delog_nb.lab.images import image_grid
 from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.style import drawn, layout, line_style
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.invariance import CHANGES, Probe
-from delog_nb.measure.parameters import parameter_counts
 from delog_nb.records import Record, mean_and_std
 
 NAMES = {

@@ -1,7 +1,5 @@
 """The supervised contrastive loss, Eq. 2 of the paper."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """What a batch offers an anchor, and how much gradients differ from batch to batch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Method
+from delog_nb.training import local_losses
 
 
 def chances_of_positives(images: int, classes: int, views: int) -> dict[int, float]:
@@ -80,11 +80,11 @@ def gradients_by_component(
     Returns:
         For each component (R, D) with D the number of its layers' parameters.
     """
-    found: list[list[Tensor]] = [[] for _ in method.components]
+    parts = method.parts()
+    found: list[list[Tensor]] = [[] for _ in parts]
     for views, labels in batches:
-        r, t = views, labels
-        for place, component in enumerate(method.parts()):
-            r, t, loss = component(r.detach(), t)
-            parts = torch.autograd.grad(loss, list(component.layers.parameters()))
-            found[place].append(torch.cat([part.flatten() for part in parts]))
+        flow = local_losses(parts, views, Batch.of(labels))
+        for component, made, rows in zip(parts, flow, found, strict=True):
+            gradients = torch.autograd.grad(made.loss, list(component.layers.parameters()))
+            rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
     return [torch.stack(rows) for rows in found]

@@ -4,19 +4,23 @@ Encoders and decoders learn from labels alone: no gradient and no value of their
 image. So the codes of a run can be followed without its blocks and bridges.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb import methods
-from delog_nb.data import ImageData, Views
+from delog_nb.data import ImageData, Split, Views
 from delog_nb.experiment import Experiment
-from delog_nb.methods.component import Component
-from delog_nb.training import learning_rate_factor
+from delog_nb.methods.al import TargetCode
+from delog_nb.methods.component import Component, Method
+from delog_nb.training import (
+    Batches,
+    local_losses,
+    make_optimizers,
+    set_learning_rates,
+    train_step,
+)
 
 _RANGES = {"sigmoid": 1.0, "tanh": 2.0}  # from the lowest to the highest value of a code
 
@@ -100,29 +104,20 @@ def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
     run computes in bf16.
     """
     parts, classes = methods.build(experiment).parts(), len(images.classes)
-    pairs = encoders_and_decoders(parts)
     rate = experiment.al_lr or experiment.lr
-    adams = [
-        torch.optim.Adam(
-            [p for module in pair for p in module.parameters()],
-            weight_decay=experiment.weight_decay,
-            fused=True,
-        )
-        for pair in pairs
+    halves = [
+        Component([], TargetCode(encoder, decoder, classes), ((encoder, decoder), rate))
+        for encoder, decoder in encoders_and_decoders(parts)
     ]
-    views, labels = Views.of(experiment, images.mean, images.std), images.train.labels.cpu()
+    optimizers = make_optimizers(Method(halves), experiment)
+    views = Views.of(experiment, images.mean, images.std)
+    split = Split(images.train.images, images.train.labels.cpu())
     found = [state(parts, experiment, classes)]
     for epoch in range(experiment.epochs):
-        for adam in adams:
-            adam.param_groups[0]["lr"] = rate * learning_rate_factor(experiment, epoch)
-        order = views.plan(len(labels), epoch).order.cpu()
-        for index in order.split(experiment.batch_size):
-            below = F.one_hot(labels[index].repeat(2), classes).float()
-            for (encoder, decoder), adam in zip(pairs, adams, strict=True):
-                code = encoder(below)
-                F.mse_loss(decoder(code), below).backward()
-                adam.step()
-                adam.zero_grad()
-                below = code.detach()
+        set_learning_rates(optimizers, experiment, epoch)
+        batches = Batches(split, views, experiment.batch_size, epoch)
+        for place, index in enumerate(batches.parts):
+            flow = local_losses(halves, torch.zeros(()), batches.batch(index, place))
+            train_step(halves, optimizers, flow)
         found.append(state(parts, experiment, classes, epoch + 1))
     return found

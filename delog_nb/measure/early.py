@@ -1,7 +1,5 @@
 """How training begins: what the features of each block tell about the class, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from typing import NamedTuple
 
@@ -48,7 +46,7 @@ def separation(features: Tensor, labels: Tensor) -> float:
 
 
 def look(run: Run, images: ImageData, epoch: int, per_class: int) -> Look:
-    """What each block of ``run`` tells now; the network is left in training mode."""
+    """What each block of ``run`` tells now."""
     images = images.to(torch.device(run.device))
     few = images.train.take(first_of_each(images.train.labels, per_class))
     train, test = (block_features(run, images, split) for split in (few, images.test))

@@ -1,7 +1,5 @@
 """What a run will take on this machine, before it is made."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from dataclasses import dataclass
@@ -9,17 +7,16 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from delog_nb import methods
 from delog_nb.data import load, shape
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import DATASETS
+from delog_nb.instruments.clock import duration
 from delog_nb.instruments.memory import LiveBytes
+from delog_nb.measure.cost import parameter_counts, step_bytes
 from delog_nb.measure.trial import Trial
-from delog_nb.methods.component import count_parameters
 from delog_nb.training import pick_device
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5
-_STATES = 2  # Adam's moments, each as large as the weights
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,6 @@ class Estimate:
         return f"takes about {duration(self.seconds)}, {memory}, {parameters}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(42.3), duration(250), duration(9000)
-    ('42 s', '4 min 10 s', '2 h 30 min')
-    """
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def numbers_of_images(experiment: Experiment) -> tuple[int, int, int]:
     """Images for training, validation and testing, without reading those of a known data set."""
     known = DATASETS[experiment.dataset].images
@@ -76,38 +59,6 @@ def numbers_of_images(experiment: Experiment) -> tuple[int, int, int]:
     total = min(known[0], experiment.limit or known[0])
     val = round(total * experiment.val_fraction)
     return total - val, val, known[1]
-
-
-def step_bytes(experiment: Experiment, *, summed: bool = False) -> int:
-    """Peak bytes of a training step in float32, from shapes alone: nothing is computed.
-
-    Weights, gradients, Adam's moments and what forward keeps for backward, as `training.train_step`
-    frees it; scratch memory inside kernels is not in it.
-
-    Args:
-        experiment: what is trained
-        summed: one backward pass of the sum of all losses, so that no component's graph is freed
-            before; by default each component's graph is freed before the next one begins
-    """
-    image, _ = shape(experiment)
-    with torch.device("meta"):
-        method = methods.build(experiment)
-        r = torch.empty(2 * experiment.batch_size, *image)
-        t = torch.empty(2 * experiment.batch_size, dtype=torch.long)
-        losses = []
-        with LiveBytes("meta") as live:
-            live.track([r, t, *method.parameters(), *method.buffers()])
-            for component in method.parts():
-                r, t, loss = component(r.detach(), t)
-                if summed:
-                    losses.append(loss)
-                    continue
-                loss.backward()
-                for parameter in component.parameters():
-                    parameter.grad = None
-            if summed:
-                torch.stack(losses).sum().backward()
-    return live.peak + _STATES * 4 * count_parameters(method.parameters())
 
 
 def free_bytes(device: torch.device) -> int:
@@ -129,20 +80,15 @@ def estimate(experiment: Experiment) -> Estimate:
     train, val, test = numbers_of_images(experiment)
     data_bytes = (train + val + test) * math.prod(image)
     needed = (step_bytes(experiment) + data_bytes) / 1e6
-    with torch.device("meta"):
-        method = methods.build(experiment)
-    parameters = count_parameters(method.parameters())
-    effective = count_parameters(method.effective_parameters())
+    counts = parameter_counts(experiment)
     free = free_bytes(device) / 1e6
     if needed > free:
-        return Estimate(parameters, effective, needed, free, None)
+        return Estimate(*counts, needed, free, None)
     step, evaluation, peak = _try(experiment, device)
     steps = math.ceil(train / experiment.batch_size)
     full = train / experiment.batch_size  # the last batch may be smaller
     epoch = step * (full + steps) / 2 + evaluation * (val + test)
-    return Estimate(
-        parameters, effective, (peak + data_bytes) / 1e6, free, epoch * experiment.epochs
-    )
+    return Estimate(*counts, (peak + data_bytes) / 1e6, free, epoch * experiment.epochs)
 
 
 def _try(experiment: Experiment, device: torch.device) -> tuple[float, float, int]:

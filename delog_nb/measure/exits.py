@@ -1,7 +1,5 @@
 """What a network says after each block, through the way out that its method gives it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -9,7 +7,7 @@ from torch import Tensor, nn
 
 from delog_nb.data import ImageData, Views
 from delog_nb.methods.component import Component
-from delog_nb.training import EVALUATION_BATCH, Run, autocast
+from delog_nb.training import EVALUATION_BATCH, Run, evaluating
 
 
 def ways_out(parts: list[Component]) -> list[Callable[[Tensor], Tensor] | None]:
@@ -35,26 +33,21 @@ def ways_out(parts: list[Component]) -> list[Callable[[Tensor], Tensor] | None]:
     return found
 
 
-@torch.no_grad()
 def exit_accuracies(run: Run, images: ImageData) -> list[float | None]:
     """Test accuracy (0 to 1) of each component's own way out; None where it has none."""
     parts = run.model.parts()
     ways = ways_out(parts)
-    hits = torch.zeros(len(parts))
-    device = torch.device(run.device)
-    context = autocast(device, run.precision)
     views = Views.of(run.experiment, images.mean, images.std)
-    run.model.eval()
-    test = images.test
-    for place in range(0, len(test), EVALUATION_BATCH):
-        batch = test.images[place : place + EVALUATION_BATCH].to(device)
-        labels = test.labels[place : place + EVALUATION_BATCH].to(device)
-        with context:
+    hits = torch.zeros(len(parts))
+    test = images.test.to(torch.device(run.device))
+    with evaluating(run.model):
+        for batch, labels in zip(
+            test.images.split(EVALUATION_BATCH), test.labels.split(EVALUATION_BATCH), strict=True
+        ):
             r = views.normalize(batch)
             for number, (part, way) in enumerate(zip(parts, ways, strict=True)):
                 r = part.layers(r)
                 if way is not None:
                     hits[number] += (way(r).argmax(1) == labels).sum().item()
-    run.model.train()
     shares = (hits / len(test)).tolist()
     return [None if way is None else share for way, share in zip(ways, shares, strict=True)]

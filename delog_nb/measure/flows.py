@@ -4,8 +4,6 @@ The stack is for looking, not for accuracy: narrow, without shortcuts or pooling
 the only thing that changes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,10 +16,11 @@ from torch import Tensor, nn
 from delog_nb.experiment import Experiment
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.methods import heads
+from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, Method, Objective, cut_with_objectives
 from delog_nb.methods.delog_scl import ContrastiveObjective
-from delog_nb.nets import Backbone, Shape
-from delog_nb.training import autocast, make_optimizers, train_step
+from delog_nb.nets import Backbone, Parts, Shape
+from delog_nb.training import local_losses, make_optimizers, train_step
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "ReLU": nn.ReLU}
 # standard deviation of a weight, times the square root of the layer's inputs
@@ -54,11 +53,11 @@ class Stack:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             blocks = [self._block(place) for place in range(self.depth)]
-            backbone = Backbone(
+            parts = Parts(
                 blocks,
                 lambda features: nn.Sequential(nn.Flatten(), nn.Linear(features, self.classes)),
-                self.shape,
             )
+            backbone = Backbone(parts, self.shape, self.classes)
 
             def contrast_after(blocks: int) -> Objective:
                 head = heads.projection_head("mlp", backbone.shapes[blocks - 1], **_HEAD)
@@ -112,7 +111,7 @@ class Trace:
 
 def trace(method: Method, images: Tensor, labels: Tensor, steps: int, lr: float = 2e-3) -> Trace:
     """Train ``method`` for some steps on one batch, and watch the gradients of its layers."""
-    optimizers = _optimizers(method, lr)
+    optimizers = make_optimizers(method, Experiment(lr=lr))
     norms: list[list[float]] = []
     losses: list[float] = []
     for part, optimizer in zip(method.parts(), optimizers, strict=True):
@@ -124,8 +123,7 @@ def trace(method: Method, images: Tensor, labels: Tensor, steps: int, lr: float 
         optimizer.register_step_pre_hook(look)
     for _ in range(steps):
         norms.append([])
-        found = train_step(method, optimizers, images, labels, _plain_float())
-        losses.append(float(found[-1]))
+        losses.append(float(_step(method, optimizers, images, labels)[-1]))
     return Trace(norms, losses)
 
 
@@ -134,22 +132,20 @@ def peak_bytes(method: Method, images: Tensor, labels: Tensor) -> int:
 
     The step that is measured is the second one, when Adam's state is there.
     """
-    optimizers = _optimizers(method, 1e-3)
-    train_step(method, optimizers, images, labels, _plain_float())
+    optimizers = make_optimizers(method, Experiment(lr=1e-3))
+    _step(method, optimizers, images, labels)
     with LiveBytes() as live:
-        live.track([*method.parameters(), *method.buffers(), images, labels])
-        for optimizer in optimizers:
-            live.track(value for state in optimizer.state.values() for value in state.values())
-        train_step(method, optimizers, images, labels, _plain_float())
+        live.track([images, labels])
+        live.track_training(method, optimizers)
+        _step(method, optimizers, images, labels)
     return live.peak
 
 
-def _optimizers(method: Method, lr: float) -> list[torch.optim.Optimizer]:
-    return make_optimizers(method, Experiment(lr=lr))
-
-
-def _plain_float() -> torch.autocast:
-    return autocast(torch.device("cpu"), "float32")
+def _step(
+    method: Method, optimizers: list[torch.optim.Optimizer], images: Tensor, labels: Tensor
+) -> list[Tensor]:
+    parts = method.parts()
+    return train_step(parts, optimizers, local_losses(parts, images, Batch.of(labels)))[2]
 
 
 @torch.no_grad()
@@ -230,21 +226,21 @@ class FlowLength:
 def flow_lengths(method: Method, images: Tensor, labels: Tensor) -> list[FlowLength]:
     """Lengths of each component's gradient flow, counted in the graph of a real forward pass."""
     found = []
-    r, t = images, labels
-    for part in method.parts():
-        with _outputs_of(part) as outputs:
-            r, t, loss = part(r.detach(), t)
-        stations = {output.grad_fn for output in outputs}
-        found.append(FlowLength(longest_path(loss.grad_fn, stations), longest_path(loss.grad_fn)))
+    parts = method.parts()
+    with _outputs_of(parts) as outputs:
+        for made in local_losses(parts, images, Batch.of(labels)):
+            stations = {output.grad_fn for output in outputs}
+            node = made.loss.grad_fn
+            found.append(FlowLength(longest_path(node, stations), longest_path(node)))
     return found
 
 
 @contextmanager
-def _outputs_of(part: Component) -> Iterator[list[Tensor]]:
-    """Outputs of the component's layers, and of the module that its objective trains."""
+def _outputs_of(parts: list[Component]) -> Iterator[list[Tensor]]:
+    """Outputs of the components' layers, and of the modules that their objectives train."""
     outputs: list[Tensor] = []
     with ExitStack() as hooks:
-        for module in [*part.layers, *part.objective.children()]:
+        for module in (m for part in parts for m in (*part.layers, *part.objective.children())):
             handle = module.register_forward_hook(lambda _, __, output: outputs.append(output))
             hooks.callback(handle.remove)
         yield outputs

@@ -7,8 +7,6 @@ invariant to that change. Asked of r_l and of z_l = g_l(r_l), the answers say wh
 head and what was lost before it (Chen et al., 2020, Table 3).
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Iterable
@@ -27,7 +25,7 @@ from delog_nb.data.views import change_colours
 from delog_nb.instruments.files import write_atomically
 from delog_nb.measure.probes import as_vectors, block_outputs, linear_probe
 from delog_nb.methods.component import Method
-from delog_nb.training import Run, autocast
+from delog_nb.training import Run
 
 PROBES = "probes.csv"
 IMAGES = 2000
@@ -136,15 +134,13 @@ def features(run: Run, images: ImageData, split: Split) -> dict[Place, Tensor]:
     if heads["z"]:
         first = methods.build(run.experiment).to(run.device).eval()
         heads["z0"] = heads_by_block(first)
-    context = autocast(torch.device(run.device), run.precision)
     found: dict[Place, list[Tensor]] = {}
     for outputs in block_outputs(run, images, split):
         for block, r in enumerate(outputs, 1):
             found.setdefault((block, "r"), []).append(as_vectors(r))
             for name, by_block in heads.items():
                 if block in by_block:
-                    with context:
-                        z = by_block[block](r)
+                    z = by_block[block](r)
                     found.setdefault((block, name), []).append(F.normalize(z.float(), dim=1))
     return {place: torch.cat(parts) for place, parts in found.items()}
 

@@ -1,7 +1,5 @@
 """Where views lie, seen as pairs, and what one evaluation of a loss costs."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a trained network's blocks have learned: predictions, features and linear probes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch
@@ -9,35 +7,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from delog_nb.data import ImageData, Split, Views
-from delog_nb.training import Run, autocast
+from delog_nb.training import Run, evaluating
 
 _BATCH = 500
 _SIDE = 4  # features are average-pooled to this side before a probe reads them
 
 
-@torch.no_grad()
 def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Tensor]]:
-    """r_1 ... r_H of a split without augmentation, batch by batch, as the network computes them.
+    """r_1 ... r_H of a split without augmentation, batch by batch, computed in float32.
 
-    Each is (B, C, H, W), or (B, D) after a pooled last block, on the run's device. ``images`` gives
-    the mean and deviation that the network was trained with.
+    Each is (B, C, H, W), on the run's device. ``images`` gives the mean and deviation that the
+    network was trained with.
     """
     blocks = [layer for part in run.model.parts() for layer in part.layers]
-    context = autocast(torch.device(run.device), run.precision)
     views = _views(run, images)
-    run.model.eval()
     for batch in split.images.split(_BATCH):
-        with context:
+        with evaluating(run.model):
             found = [views.normalize(batch)]
             for block in blocks[: run.experiment.depth]:
                 found.append(block(found[-1]))
         yield found[1:]
-    run.model.train()
 
 
 def as_vectors(r: Tensor) -> Tensor:
     """Feature maps (B, C, H, W), average-pooled to at most 4 x 4, as vectors (B, D) in float32."""
-    pooled = F.adaptive_avg_pool2d(r, min(_SIDE, *r.shape[2:])) if r.ndim == 4 else r
+    pooled = F.adaptive_avg_pool2d(r, min(_SIDE, *r.shape[2:]))
     return pooled.flatten(1).float()
 
 
@@ -50,20 +44,15 @@ def block_features(run: Run, images: ImageData, split: Split) -> list[Tensor]:
     return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
 
-@torch.no_grad()
 def confusion_matrix(run: Run, images: ImageData) -> Tensor:
     """Counts (K, K) of test images: row = their class, column = the class predicted."""
     classes = len(images.classes)
     counts = torch.zeros(classes * classes, dtype=torch.long, device=run.device)
-    context = autocast(torch.device(run.device), run.precision)
-    views = _views(run, images)
-    run.model.eval()
-    test = images.test
-    for batch, labels in zip(test.images.split(_BATCH), test.labels.split(_BATCH), strict=True):
-        with context:
+    views, test = _views(run, images), images.test
+    with evaluating(run.model):
+        for batch, labels in zip(test.images.split(_BATCH), test.labels.split(_BATCH), strict=True):
             predicted = run.model.predict(views.normalize(batch)).argmax(1)
-        counts += torch.bincount(labels * classes + predicted, minlength=classes * classes)
-    run.model.train()
+            counts += torch.bincount(labels * classes + predicted, minlength=classes * classes)
     return counts.view(classes, classes).cpu()
 
 

@@ -1,7 +1,5 @@
 """Which parameters a loss sends a gradient to, asked of autograd itself."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 

@@ -1,11 +1,8 @@
 """A training step on made-up images, to be timed whole or part by part."""
 
-from __future__ import annotations
-
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +11,21 @@ from torch import Tensor, nn
 
 from delog_nb import methods
 from delog_nb.data import Split, Views, shape
-from delog_nb.data.views import EpochPlan
 from delog_nb.experiment import Experiment
 from delog_nb.instruments.allocator import kept_pages
-from delog_nb.methods.component import Component, Objective
+from delog_nb.instruments.clock import moment
 from delog_nb.training import (
     EVALUATION_BATCH,
+    Batches,
+    Local,
     accuracy,
     autocast,
+    local_losses,
     make_optimizers,
     pick_device,
     pick_precision,
-    train_components,
+    train_step,
 )
-from delog_nb.training.team import Batch, Team
 
 PARTS = (
     "views",
@@ -57,43 +55,38 @@ class Trial:
         images = pixels.to(torch.uint8).view(count, *image)
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.labels = torch.arange(count, device=self.device) % classes
-        self._plan: EpochPlan = self.views.plan(count, 0)
-        self._index = self._plan.order[: experiment.batch_size]
+        self.batches = Batches(
+            Split(self.images, self.labels), self.views, experiment.batch_size, 0
+        )
         self.evaluated = min(count, EVALUATION_BATCH)
 
-    def take(self) -> Batch:
-        """A batch: views, their labels, no losses yet."""
-        index = self._index
-        views = self.views(self.images[index], self._plan.randoms[index])
-        return views, self.labels[index].repeat(2), []
+    def flow(self) -> Iterator[Local]:
+        """A fresh batch on its way up the components."""
+        index = self.batches.parts[0]
+        views, batch = self.batches.views(index), self.batches.batch(index, 0)
+        return local_losses(self.method.parts(), views, batch, self.context)
 
     def step(self) -> None:
         """A step as in training."""
-        train_components(self.method, self.optimizers, self.take, self.context, Team().backward)
+        train_step(self.method.parts(), self.optimizers, self.flow())
 
     def evaluate(self) -> None:
         """Predict the classes of ``evaluated`` images."""
         split = Split(self.images[: self.evaluated], self.labels[: self.evaluated])
-        accuracy(self.method, split, self.views, self.context)
-
-    def moment(self) -> float:
-        """The clock in seconds, once the device has done what it was given."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        accuracy(self.method, split, self.views)
 
     def seconds(self, call: Callable[[], object]) -> float:
-        """How long ``call`` takes."""
-        begin = self.moment()
+        """How long ``call`` takes, with all that the device is given."""
+        begin = moment(self.device)
         call()
-        return self.moment() - begin
+        return moment(self.device) - begin
 
 
-class Apart:
+class StepInParts:
     """A trial's step taken apart, with the same gradients and updates.
 
     Where two parts meet, features go on as a detached copy; the backward pass then goes from seam
-    to seam, handing the copy's gradient to the original. Blocks and heads have an Adam each.
+    to seam, handing the copy's gradient to the original. Blocks and heads have an optimizer each.
     """
 
     def __init__(self, trial: Trial) -> None:
@@ -108,63 +101,67 @@ class Apart:
     def step(self) -> dict[str, float]:
         """Take a step; the seconds of each of `PARTS`."""
         self.found = dict.fromkeys(PARTS, 0.0)
-        self._last = self.trial.moment()
-        r, t, _ = self.trial.take()
+        self._last = moment(self.trial.device)
+        flow = self.trial.flow()
         self._lap("views")
-        for part, adams in zip(self.trial.method.parts(), self._adams, strict=True):
-            r, t = self.gradients(part, r, t)
+        for adams, _ in zip(self._adams, self.gradients(flow), strict=True):
             for adam, name in zip(adams, ("update of blocks", "update of heads"), strict=True):
                 if adam is not None:
                     adam.step()
-                    adam.zero_grad(set_to_none=True)
+                    adam.zero_grad()
                     self._lap(name)
         return self.found
 
-    def gradients(self, part: Component, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Leave the gradients of ``part`` in its parameters; its features and target."""
-        with self.trial.context, self._seams(part.objective) as seams:
-            features = part.layers(r.detach())
-            self._lap("blocks forward")
-            copy = features.detach().requires_grad_()
-            loss, t = part.objective(copy, t)
-        loss.backward()
-        self._lap("losses")
-        for output, seam in reversed(seams):
-            if seam.grad is not None:
-                output.backward(seam.grad)
-        if seams:
-            self._lap("heads")
-        features.backward(copy.grad)
-        self._lap("blocks backward")
-        return features, t
+    def gradients(self, flow: Iterator[Local]) -> Iterator[Local]:
+        """Leave each component's gradients in its parameters, as ``flow`` goes up."""
+        with self._seams() as seams:
+            for made in flow:
+                made.loss.backward()
+                self._lap("losses")
+                while len(seams) > 1:
+                    _hand_down(*seams.pop())
+                    self._lap("heads")
+                _hand_down(*seams.pop())
+                self._lap("blocks backward")
+                yield made
 
     @contextmanager
-    def _seams(self, objective: Objective) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """Outputs of the objective's modules, in order, and the copies that go on instead."""
+    def _seams(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """Outputs of blocks and of the objective's modules, and the copies that go on instead."""
         seams: list[tuple[Tensor, Tensor]] = []
 
-        def before(*_: Any) -> None:
-            self._lap("losses")
+        def lap(name: str) -> Callable[..., None]:
+            return lambda *_: self._lap(name)
 
-        def after(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-            seams.append((output, output.detach().requires_grad_()))
-            self._lap("heads")
-            return seams[-1][1]
+        def cut(name: str) -> Callable[..., Tensor]:
+            def after(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+                seams.append((output, output.detach().requires_grad_()))
+                self._lap(name)
+                return seams[-1][1]
 
-        handles = []
-        for module in objective.children():
-            handles.append(module.register_forward_pre_hook(before))
-            handles.append(module.register_forward_hook(after))
-        try:
+            return after
+
+        with ExitStack() as hooks:
+            for part in self.trial.method.parts():
+                handles = [part.layers.register_forward_hook(cut("blocks forward"))]
+                handles += [part.objective.register_forward_hook(lap("losses"))]
+                for module in part.objective.children():
+                    handles.append(module.register_forward_pre_hook(lap("losses")))
+                    handles.append(module.register_forward_hook(cut("heads")))
+                for handle in handles:
+                    hooks.callback(handle.remove)
             yield seams
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _lap(self, part: str) -> None:
-        now = self.trial.moment()
+        now = moment(self.trial.device)
         self.found[part] = self.found.get(part, 0.0) + now - self._last
         self._last = now
+
+
+def _hand_down(output: Tensor, copy: Tensor) -> None:
+    """The gradient that reached ``copy`` goes on from ``output``."""
+    if copy.grad is not None:
+        output.backward(copy.grad)
 
 
 def _adam(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch.optim.Optimizer | None:
@@ -193,12 +190,12 @@ def time_steps(experiments: Mapping[str, Experiment], rounds: int) -> dict[str, 
     What else the machine does then falls on all of them alike. Two more rounds before warm up.
     """
     trials = {name: Trial(experiment) for name, experiment in experiments.items()}
-    aparts = {name: Apart(trial) for name, trial in trials.items()}
+    in_parts = {name: StepInParts(trial) for name, trial in trials.items()}
     found = {name: Timing() for name in trials}
     with kept_pages():
         for round_ in range(-2, rounds):
             for name, trial in trials.items():
-                step, parts = trial.seconds(trial.step), aparts[name].step()
+                step, parts = trial.seconds(trial.step), in_parts[name].step()
                 prediction = trial.seconds(trial.evaluate) / trial.evaluated
                 if round_ >= 0:
                     found[name].steps.append(step)

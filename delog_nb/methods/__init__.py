@@ -1,21 +1,22 @@
 """Training methods: each one cuts a network into components.
 
-A method is a module with ``build(experiment) -> Method`` and one entry in
+A method is a module with ``build(experiment, net) -> Method`` and one entry in
 `delog_nb.experiment.registry`.
 """
 
-from __future__ import annotations
-
 import threading
+from functools import partial
 from importlib import import_module
 
 import torch
 
+from delog_nb import data, nets
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
-from delog_nb.methods.component import Method
+from delog_nb.methods.batch import Batch
+from delog_nb.methods.component import Component, CrossEntropy, Method, Objective
 
-__all__ = ["build"]
+__all__ = ["Batch", "Component", "CrossEntropy", "Method", "Objective", "build"]
 
 _seeding = threading.Lock()  # the random state belongs to all threads
 
@@ -27,6 +28,7 @@ def build(experiment: Experiment) -> Method:
     which is enough to count parameters.
     """
     with _seeding, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(experiment.seed)
-        method: Method = import_module(METHODS[experiment.method].module).build(experiment)
+        torch.default_generator.manual_seed(experiment.seed)  # a GPU's is left alone
+        net = partial(nets.build, experiment, *data.shape(experiment))
+        method: Method = import_module(METHODS[experiment.method].module).build(experiment, net)
     return method

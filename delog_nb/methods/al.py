@@ -13,32 +13,43 @@ and all bridges but the last are affiliated.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb import nets
-from delog_nb.data import shape
 from delog_nb.experiment import Experiment
 from delog_nb.methods import heads
-from delog_nb.methods.component import Component, Method, Objective
+from delog_nb.methods.batch import Batch
+from delog_nb.methods.component import Component, Method, NetMaker, Objective
+from delog_nb.nets import Shape
 
 
-class AssociatedObjective(Objective):
-    """Bridge, encoder and decoder of one component, and their loss."""
+class TargetCode(Objective):
+    """Encoder and decoder of one component: the half of its loss that no image takes part in."""
 
     short = "AL"
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.classes = encoder, decoder, classes
+
+    def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """MSE(inv_l(t_l), t_{l-1}) and t_l."""
+        below = batch.target
+        if below.ndim == 1:  # labels: t_0
+            below = F.one_hot(below, self.classes).to(r.dtype)
+        code = self.encoder(below)
+        return F.mse_loss(self.decoder(code), below), code
+
+
+class AssociatedObjective(TargetCode):
+    """Bridge, encoder and decoder of one component, and their loss."""
 
     def __init__(
         self, bridge: nn.Module, encoder: nn.Module, decoder: nn.Module, classes: int
     ) -> None:
-        super().__init__()
-        self.bridge, self.encoder, self.decoder, self.classes = bridge, encoder, decoder, classes
+        super().__init__(encoder, decoder, classes)
+        self.bridge = bridge
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        below = t.detach()
-        if below.ndim == 1:  # labels: t_0
-            below = F.one_hot(below, self.classes).to(r.dtype)
-        code = self.encoder(below)
-        association = F.mse_loss(self.bridge(r), code.detach())
-        reconstruction = F.mse_loss(self.decoder(code), below)
-        return association + reconstruction, code
+    def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        reconstruction, code = super().forward(r, batch)
+        return F.mse_loss(self.bridge(r), code.detach()) + reconstruction, code
 
 
 class AssociatedLearning(Method):
@@ -52,14 +63,14 @@ class AssociatedLearning(Method):
         return [*up, objectives[-1].get_submodule("bridge"), *down]
 
 
-def build(experiment: Experiment) -> Method:
+def build(experiment: Experiment, net: NetMaker) -> Method:
     """One component a block; the network's own classifier is not used."""
-    backbone = nets.build(experiment, pool_last=False)
-    classes = shape(experiment)[1]
+    backbone = net(pooled=False)
+    classes = backbone.classes
     activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[experiment.al_activation]
     code = experiment.al_hidden
 
-    def component(block: nn.Module, r_shape: nets.Shape, below: int) -> Component:
+    def component(block: nn.Module, r_shape: Shape, below: int) -> Component:
         to_vector, features = heads.flatten(r_shape, experiment.pool)
         bridge = nn.Sequential(
             to_vector,

@@ -3,33 +3,36 @@
 Nothing flows back from one component into another: the loop hands each one detached features.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.methods.batch import Batch
 from delog_nb.nets import Backbone
+
+# makes the experiment's network; ``pooled=False`` leaves out its final pooling
+NetMaker = Callable[..., Backbone]
 
 
 class Objective(nn.Module):
     """A local loss on a component's features.
 
-    ``forward(r, t) -> (loss, t)``: from features r_l (B, ...) and the target t that came with them,
-    the scalar loss and the target for the next component: t itself unless the method encodes it.
+    ``forward(r, batch)``: from features r_l (N, C, H, W) (logits (N, classes) after the last layer)
+    the loss, a scalar; or (loss, target), where the next component is to learn another target than
+    this one. The component detaches it.
 
-    A loss that compares samples with one another takes them through ``self.join(z, labels)``, which
-    data parallelism replaces by one that adds the other processes' samples.
+    A loss that compares samples with one another takes them through ``batch.join``, so that data
+    parallelism shows it the samples of all processes.
     """
 
     short = "loss"  # its name in figures
-    join: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = staticmethod(lambda z, t: (z, t))
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, r: Tensor, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
         raise NotImplementedError
 
 
@@ -38,8 +41,8 @@ class CrossEntropy(Objective):
 
     short = "CE"
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        return F.cross_entropy(r, t), t
+    def forward(self, r: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(r, batch.labels)
 
 
 class Component(nn.Module):
@@ -48,25 +51,28 @@ class Component(nn.Module):
     Args:
         layers: the network's layers that this component owns, in order
         objective: turns their output into the local loss
-        faster: modules of the objective with a learning rate of their own, and that rate
+        own_rate: modules of the objective with a learning rate of their own, and that rate
     """
 
     def __init__(
         self,
         layers: Iterable[nn.Module],
         objective: Objective,
-        faster: tuple[Sequence[nn.Module], float] | None = None,
+        own_rate: tuple[Sequence[nn.Module], float] | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.objective = objective
-        self._faster = faster
+        self._own_rate = own_rate
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features and target of the component below -> own features, target and local loss."""
+    def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Batch, Tensor]:
+        """Features of the component below -> own features, batch for the next one, local loss."""
         r = self.layers(r)
-        loss, t = self.objective(r, t)
-        return r, t, loss
+        found = self.objective(r, batch)
+        if isinstance(found, Tensor):
+            return r, batch, found
+        loss, target = found
+        return r, replace(batch, target=target.detach()), loss
 
     @property
     def flow_length(self) -> int:
@@ -79,13 +85,13 @@ class Component(nn.Module):
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Parameters with their learning rates, as an optimizer takes them."""
-        modules, faster_lr = self._faster or ((), lr)
+        modules, own_rate = self._own_rate or ((), lr)
         special = [p for module in modules for p in module.parameters()]
         ids = {id(p) for p in special}
         rest = [p for p in self.parameters() if id(p) not in ids]
         groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
         if special:
-            groups.append({"params": special, "lr": faster_lr})
+            groups.append({"params": special, "lr": own_rate})
         return groups
 
 

@@ -5,11 +5,11 @@ Projection heads are affiliated; the classifier is trained by cross-entropy on d
 
 from torch import Tensor, nn
 
-from delog_nb import nets
 from delog_nb.experiment import Experiment
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.methods import heads
-from delog_nb.methods.component import Method, Objective, cut_with_objectives
+from delog_nb.methods.batch import Batch
+from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 
 class ContrastiveObjective(Objective):
@@ -21,14 +21,14 @@ class ContrastiveObjective(Objective):
         super().__init__()
         self.head, self.tau, self.scaling = head, tau, scaling
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        z, labels = self.join(self.head(r), t)
-        return supervised_contrastive_loss(z, labels, self.tau, scaling=self.scaling), t
+    def forward(self, r: Tensor, batch: Batch) -> Tensor:
+        z, labels = batch.join(self.head(r), batch.labels)
+        return supervised_contrastive_loss(z, labels, self.tau, scaling=self.scaling)
 
 
-def build(experiment: Experiment) -> Method:
+def build(experiment: Experiment, net: NetMaker) -> Method:
     """``num_components`` gradient flows; one is the single long flow of Fig. 4, which is BP."""
-    backbone = nets.build(experiment)
+    backbone = net()
 
     def contrast_after(blocks: int) -> Objective:
         head = heads.projection_head(

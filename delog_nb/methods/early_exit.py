@@ -6,11 +6,10 @@ The exits are affiliated: the final classifier, trained on detached features, gi
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb import nets
-from delog_nb.data import shape
 from delog_nb.experiment import Experiment
 from delog_nb.methods import heads
-from delog_nb.methods.component import Method, Objective, cut_with_objectives
+from delog_nb.methods.batch import Batch
+from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 
 class ExitObjective(Objective):
@@ -22,20 +21,19 @@ class ExitObjective(Objective):
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        return F.cross_entropy(self.classifier(r), t), t
+    def forward(self, r: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.classifier(r), batch.labels)
 
 
-def build(experiment: Experiment) -> Method:
+def build(experiment: Experiment, net: NetMaker) -> Method:
     """``num_components`` gradient flows; one is BP."""
-    backbone = nets.build(experiment)
-    classes = shape(experiment)[1]
+    backbone = net()
 
     def exit_after(blocks: int) -> Objective:
         return ExitObjective(
             heads.local_classifier(
                 backbone.shapes[blocks - 1],
-                classes,
+                backbone.classes,
                 hidden=experiment.exit_hidden,
                 pool=experiment.pool,
             )

@@ -1,7 +1,5 @@
 """What turns features r_l into a vector for a local loss."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """Starts the processes of a pipeline on this machine, as ``torchrun --standalone`` does."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

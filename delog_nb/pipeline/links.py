@@ -1,9 +1,10 @@
 """A bounded queue of batches from one stage to the next, by asynchronous point-to-point messages.
 
-A message is one flat buffer: features, target, losses so far, and whether the run stops. Its size
-follows from the number of samples, which both sides know, so nothing is asked and nothing goes
-backward. Each side has ``depth`` buffers: the receiver has posted its receives before the data
-come, and the sender waits only once all its buffers are on their way.
+A message is one flat buffer: features, the target where it is not the labels, losses so far, and
+whether the run stops. Labels and sample numbers follow from the seed and the epoch, so each rank
+has them already. A message's size follows from the number of samples, which both sides know, so
+nothing is asked and nothing goes backward. Each side has ``depth`` buffers: the receiver has posted
+its receives before the data come, and the sender waits only once all its buffers are on their way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -20,67 +22,87 @@ from torch import Tensor
 
 from delog_nb.pipeline.watch import PeerLost
 from delog_nb.pipeline.world import talking
-from delog_nb.training.team import Batch
 
 _ALIGNMENT = 64  # bytes; where a kernel's input begins
 
 
+class Message(NamedTuple):
+    """What a stage hands on; ``target`` is None where it is the labels."""
+
+    r: Tensor
+    target: Tensor | None
+    losses: list[Tensor]
+
+
 @dataclass(frozen=True)
 class Form:
-    """Shape (without the samples), strides and type of a dense tensor of any number of samples."""
+    """Shape of a row, strides and type of a dense tensor, and how many rows a sample has."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: torch.dtype
+    rows: int = 1
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Form:
-        """Strides are kept, so that the receiver's kernels see the layout that the sender's did."""
+    def of(cls, tensor: Tensor, samples: int | None = None) -> Form:
+        """The form of ``tensor``, whose first axis has a whole number of rows a sample.
+
+        Strides are kept, so that the receiver's kernels see the layout that the sender's did.
+        """
         shape, strides = tuple(tensor.shape[1:]), tensor.stride()
-        if strides[0] != prod(shape):  # samples are not one after another: send them so
+        if strides[0] != prod(shape):  # rows are not one after another: send them so
             strides = tensor.contiguous().stride()
-        return cls(shape, strides, tensor.dtype)
+        return cls(shape, strides, tensor.dtype, len(tensor) // (samples or len(tensor)))
+
+    def used(self, samples: int) -> int:
+        """Bytes of the tensor."""
+        return samples * self.rows * prod(self.shape) * self.dtype.itemsize
 
     def size(self, samples: int) -> int:
         """Bytes, with what it takes to reach the next aligned address."""
-        used = samples * prod(self.shape) * self.dtype.itemsize
-        return -(-used // _ALIGNMENT) * _ALIGNMENT
+        return -(-self.used(samples) // _ALIGNMENT) * _ALIGNMENT
 
     def view(self, buffer: Tensor, samples: int) -> Tensor:
-        """The tensor (samples, *shape) at the beginning of ``buffer`` (bytes)."""
-        used = samples * prod(self.shape) * self.dtype.itemsize
-        return buffer[:used].view(self.dtype).as_strided((samples, *self.shape), self.strides)
+        """The tensor (rows x samples, *shape) at the beginning of ``buffer`` (bytes)."""
+        flat = buffer[: self.used(samples)].view(self.dtype)
+        return flat.as_strided((samples * self.rows, *self.shape), self.strides)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a message between two stages holds: features r, target t, and the ``losses`` so far."""
+    """What a message holds: features r, the target if any, and the ``losses`` so far."""
 
     r: Form
-    t: Form
+    target: Form | None
     losses: int
+
+    def _places(self, samples: int) -> tuple[int, int]:
+        """Where the target and the losses begin."""
+        target = self.r.size(samples)
+        return target, target + (self.target.size(samples) if self.target else 0)
 
     def size(self, samples: int) -> int:
         """Bytes of a message."""
-        return self.r.size(samples) + self.t.size(samples) + 4 * self.losses + 1
+        return self._places(samples)[1] + 4 * self.losses + 1
 
-    def split(self, message: Tensor, samples: int) -> Batch:
+    def split(self, message: Tensor, samples: int) -> Message:
         """Views of the message's parts; the losses are a copy, which outlives the buffer."""
-        at = self.r.size(samples)
-        r, t = self.r.view(message, samples), self.t.view(message[at:], samples)
-        at += self.t.size(samples)
-        losses = message[at : at + 4 * self.losses].clone().view(torch.float32)
-        return r, t, list(losses.unbind())
+        target, losses = self._places(samples)
+        values = message[losses : losses + 4 * self.losses].clone().view(torch.float32)
+        return Message(
+            self.r.view(message, samples),
+            self.target.view(message[target:], samples) if self.target else None,
+            list(values.unbind()),
+        )
 
-    def fill(self, message: Tensor, batch: Batch) -> None:
-        """Write ``batch`` into the message."""
-        r, t, losses = batch
-        samples = len(r)
-        at = self.r.size(samples)
-        self.r.view(message, samples).copy_(r.detach())
-        self.t.view(message[at:], samples).copy_(t.detach())
-        at += self.t.size(samples)
-        message[at : at + 4 * self.losses].view(torch.float32).copy_(torch.stack(losses))
+    def fill(self, message: Tensor, made: Message, samples: int) -> None:
+        """Write ``made`` into the message."""
+        target, losses = self._places(samples)
+        self.r.view(message, samples).copy_(made.r.detach())
+        if self.target and made.target is not None:
+            self.target.view(message[target:], samples).copy_(made.target)
+        values = message[losses : losses + 4 * self.losses]
+        values.view(torch.float32).copy_(torch.stack(made.losses))
         message[-1] = 0
 
 
@@ -125,7 +147,7 @@ class Inlet(_End):
         with talking():
             self.works.append(dist.irecv(self.message(place), self.peer))
 
-    def get(self) -> Batch | None:
+    def get(self) -> Message | None:
         """The next batch, in a buffer that is its own until the next call; None: stop."""
         ahead = self.place - 1 + self.depth  # takes the buffer of the batch before
         if self.place and ahead < len(self.counts):
@@ -148,9 +170,9 @@ class Outlet(_End):
         super().__init__(layout, peer, depth, samples, device)
         self.works: deque[dist.Work | None] = deque()
 
-    def put(self, batch: Batch) -> None:
-        """Send ``batch``; waits only for a buffer to be free."""
-        self.layout.fill(self._free(), batch)
+    def put(self, made: Message) -> None:
+        """Send ``made``; waits only for a buffer to be free."""
+        self.layout.fill(self._free(), made, self.counts[self.place])
         self._send()
 
     def stop(self) -> None:

@@ -1,8 +1,8 @@
 """Data parallelism whose local losses see the samples of all processes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,9 +10,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from delog_nb.experiment import ExperimentError
-from delog_nb.methods.component import Component, Method
+from delog_nb.methods.component import Component
 from delog_nb.pipeline.world import Processes, talking
-from delog_nb.training.team import Batch
+from delog_nb.training import Batches, Taken
 
 
 class DataParallel(Processes):
@@ -32,17 +32,6 @@ class DataParallel(Processes):
         super().__init__(reporter=0)
         self.label = f"data parallelism of {self.size}"
         self.weight = 1.0
-        self.samples: list[int] = []  # of each rank
-
-    def assign(
-        self,
-        method: Method,
-        first_batch: Callable[[], tuple[Tensor, Tensor]],  # noqa: ARG002
-        context: torch.autocast,  # noqa: ARG002
-    ) -> Method:
-        for part in method.parts():
-            part.objective.join = self.join
-        return method
 
     def begin(self, counts: list[int]) -> None:
         if min(counts) < self.size:
@@ -51,27 +40,38 @@ class DataParallel(Processes):
                 f"batch_size or limit so that the last batch of an epoch has an image for each"
             )
 
-    def take(
-        self,
-        index: Tensor,
-        make: Callable[[Tensor], tuple[Tensor, Tensor]],
-        asked_to_stop: Callable[[], bool],
-    ) -> Batch | None:
+    def take(self, batches: Batches, step: int, asked_to_stop: Callable[[], bool]) -> Taken | None:
         stop = torch.tensor(int(asked_to_stop()))
         with talking():
             dist.all_reduce(stop, dist.ReduceOp.MAX)  # all of them stop at the same step
         if stop:
             return None
-        parts = index.tensor_split(self.size)
-        self.samples = [2 * len(part) for part in parts]  # two views of each image
-        self.weight = len(parts[self.rank]) / len(index)
-        return (*make(parts[self.rank]), [])
+        index = batches.parts[step]
+        shares = index.tensor_split(self.size)
+        own = shares[self.rank]
+        self.weight = len(own) / len(index)
+        join = partial(self.join, [len(share) for share in shares])
+        return Taken(batches.views(own), replace(batches.batch(own, step), join=join), [])
 
-    def join(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """z (N, D) and labels (N,) of all ranks; in float32, which is what the loss computes in."""
+    def join(self, images: list[int], z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows and labels of all ranks in one process's order; ``images`` are each rank's.
+
+        Rows are in float32, which is what losses compute in.
+        """
         if z.dtype != torch.float64:
             z = z.float()
-        return all_gather(z, self.samples), all_gather(labels, self.samples)
+        return self._joined(z, images), self._joined(labels, images)
+
+    def _joined(self, rows: Tensor, images: list[int]) -> Tensor:
+        """Rows (v n_k, ...) of ranks k with n_k images, v rows each: first row 1 of all images."""
+        times = len(rows) // images[self.rank]
+        parts = all_gather(rows, [times * count for count in images]).split(
+            [times * count for count in images]
+        )
+        folded = [
+            part.unflatten(0, (times, count)) for part, count in zip(parts, images, strict=True)
+        ]
+        return torch.cat(folded, 1).flatten(0, 1)
 
     def backward(self, component: Component, loss: Tensor) -> None:
         (loss * self.weight).backward()
@@ -84,9 +84,9 @@ class DataParallel(Processes):
         ):
             gradient.copy_(summed.view_as(gradient))
 
-    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:  # noqa: ARG002
+    def give(self, made: Taken) -> list[Tensor]:
         """The whole batch's losses: the weighted sum over the ranks."""
-        joined = torch.stack(losses) * self.weight
+        joined = torch.stack(made.losses) * self.weight
         with talking():
             dist.all_reduce(joined)
         return list(joined.unbind())

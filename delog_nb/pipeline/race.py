@@ -5,8 +5,6 @@ whose kernel has threads and must not be forked. All of them are on this machine
 computes with one thread.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -30,8 +28,7 @@ from delog_nb.methods.component import Method
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
 from delog_nb.pipeline.stages import measure
-from delog_nb.training import train
-from delog_nb.training.team import Batch
+from delog_nb.training import Batches, Taken, train
 
 _MOST_SECONDS = 300.0
 _PATIENCE = 20.0  # seconds that the launcher has to end its processes
@@ -158,33 +155,28 @@ class _Noted(Pipeline):
     def assign(
         self,
         method: Method,
-        first_batch: Callable[[], tuple[Tensor, Tensor]],
+        batches: Batches,
         context: torch.autocast,
     ) -> Method:
         # the others wait for what rank 0 has to share
-        alone = measure(method.parts(), first_batch, context) if self.rank == 0 else []
+        alone = measure(method.parts(), batches, context) if self.rank == 0 else []
         self.alone: list[float] = self.share_from(0, alone)
-        return super().assign(method, first_batch, context)
+        return super().assign(method, batches, context)
 
     def begin(self, counts: list[int]) -> None:
         super().begin(counts)
         self.epochs.append([])
 
-    def take(
-        self,
-        index: Tensor,
-        make: Callable[[Tensor], tuple[Tensor, Tensor]],
-        asked_to_stop: Callable[[], bool],
-    ) -> Batch | None:
+    def take(self, batches: Batches, step: int, asked_to_stop: Callable[[], bool]) -> Taken | None:
         asked = time.monotonic()
-        batch = super().take(index, make, asked_to_stop)
+        taken = super().take(batches, step, asked_to_stop)
         # what comes from below was waited for; making views is work
         self.started = time.monotonic() if self.inlet else asked
-        return batch
+        return taken
 
-    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:
+    def give(self, made: Taken) -> list[Tensor]:
         before = self.outlet.waited if self.outlet else 0.0
-        losses = super().give(r, t, losses)
+        losses = super().give(made)
         waited = self.outlet.waited - before if self.outlet else 0.0
         self.epochs[-1].append((self.started, time.monotonic() - waited))
         return losses

@@ -76,11 +76,6 @@ class Schedule:
         return 1 - sum(self.busy) / (self.stages * self.makespan)
 
     @property
-    def link_time(self) -> float:
-        """Time that the links are busy, all together."""
-        return sum(send.end - send.start for send in self.sends)
-
-    @property
     def in_flight(self) -> list[float]:
         """For each stage the most batches whose activations it keeps for a backward pass at once.
 

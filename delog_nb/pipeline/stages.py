@@ -1,22 +1,23 @@
 """The pipeline as a team: runs of components on ranks, batches handed on from one to the next."""
 
-from __future__ import annotations
-
 import copy
-import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import torch
 from torch import Tensor
 
 from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.instruments.clock import moment
+from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, Method
-from delog_nb.pipeline.links import Form, Inlet, Layout, Outlet
+from delog_nb.pipeline.links import Form, Inlet, Layout, Message, Outlet
 from delog_nb.pipeline.schedule import balance
 from delog_nb.pipeline.watch import Watch
 from delog_nb.pipeline.world import Processes
-from delog_nb.training.team import Batch
+from delog_nb.training import Batches, Taken, evaluating, local_losses, train_step
 
 _TIMED_STEPS = 3  # after one that warms up
 
@@ -59,7 +60,7 @@ class Pipeline(Processes):
     def assign(
         self,
         method: Method,
-        first_batch: Callable[[], tuple[Tensor, Tensor]],
+        batches: Batches,
         context: torch.autocast,
     ) -> Method:
         """Components by measured time, so that the slowest stage is as fast as can be.
@@ -69,7 +70,7 @@ class Pipeline(Processes):
         """
         parts = method.parts()
         # on all ranks at once: in the run they share a machine's memory and caches, too
-        self.seconds: list[float] = self.share_from(0, measure(parts, first_batch, context))
+        self.seconds: list[float] = self.share_from(0, measure(parts, batches, context))
         self.runs = balance(self.seconds, self.size)
         first, end = self.runs[self.rank]
         self.components = slice(first, end)
@@ -78,9 +79,9 @@ class Pipeline(Processes):
         if self.watch:
             self.watch.describe(f"component{'s' if end - first > 1 else ''} {names[self.rank]}")
 
-        r, t = first_batch()
-        samples, device = len(r), r.device
-        layouts = _layouts(parts[:end], r[:2], t[:2], context)
+        views, batch = first_of(batches)
+        samples, device = len(views), views.device
+        layouts = _layouts(parts[:end], views[:2], batch, context)
         if self.rank > 0:
             self.inlet = Inlet(layouts[first], self.rank - 1, self.queue, samples, device)
         if not self.reports:
@@ -105,21 +106,26 @@ class Pipeline(Processes):
             if end:
                 end.begin(samples)
 
-    def take(
-        self,
-        index: Tensor,
-        make: Callable[[Tensor], tuple[Tensor, Tensor]],
-        asked_to_stop: Callable[[], bool],
-    ) -> Batch | None:
-        batch = self.inlet.get() if self.inlet else super().take(index, make, asked_to_stop)
-        if batch is None and self.outlet:
+    def take(self, batches: Batches, step: int, asked_to_stop: Callable[[], bool]) -> Taken | None:
+        if self.inlet is None:
+            taken = super().take(batches, step, asked_to_stop)
+        elif (message := self.inlet.get()) is not None:
+            batch = batches.batch(batches.parts[step], step)
+            if message.target is not None:
+                batch = replace(batch, target=message.target)
+            taken = Taken(message.r, batch, message.losses)
+        else:
+            taken = None
+        if taken is None and self.outlet:
             self.outlet.stop()
-        return batch
+        return taken
 
-    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:
+    def give(self, made: Taken) -> list[Tensor]:
         if self.outlet:
-            self.outlet.put((r, t, losses))
-        return losses
+            coded = made.batch.target is not made.batch.labels
+            target = made.batch.target if coded else None
+            self.outlet.put(Message(made.r, target, made.losses))
+        return made.losses
 
     def collect(self, method: Method) -> None:
         own = method.parts()[self.components]
@@ -130,55 +136,54 @@ class Pipeline(Processes):
                 method.parts()[place].load_state_dict(state)
 
 
-def measure(
-    parts: list[Component],
-    first_batch: Callable[[], tuple[Tensor, Tensor]],
-    context: torch.autocast,
-) -> list[float]:
+def first_of(batches: Batches) -> tuple[Tensor, Batch]:
+    """Views and batch of an epoch's first step."""
+    index = batches.parts[0]
+    return batches.views(index), batches.batch(index, 0)
+
+
+def measure(parts: list[Component], batches: Batches, context: torch.autocast) -> list[float]:
     """Seconds of a step of each component on a batch, on copies; making the batch is in the first.
 
-    A step is forward, backward and Adam's update.
+    A step is forward, backward and update.
     """
+    r, batch = first_of(batches)
+    clock = partial(moment, r.device)
 
-    def clock(device: torch.device) -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    r, t = first_batch()
-    device = r.device
-    making = []
-    for _ in range(_TIMED_STEPS):
-        begin = clock(device)
-        first_batch()
-        making.append(clock(device) - begin)
-    seconds = []
-    for part in parts:
-        trial = copy.deepcopy(part)
-        optimizer = torch.optim.Adam(trial.parameters(), fused=True)
+    def median_of(call: Callable[[], object]) -> float:
         taken = []
         for _ in range(1 + _TIMED_STEPS):
-            begin = clock(device)
-            with context:
-                above, target, loss = trial(r.detach(), t)
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            taken.append(clock(device) - begin)
-        seconds.append(median(taken[1:]))
-        r, t = above.detach(), target.detach()
-    seconds[0] += median(making)
+            begin = clock()
+            call()
+            taken.append(clock() - begin)
+        return median(taken[1:])  # the first one warms up
+
+    seconds = []
+    for part in parts:
+        trial = [copy.deepcopy(part)]
+        adam = [torch.optim.Adam(trial[0].parameters(), fused=True)]
+        made: list[Taken] = []
+
+        def step(trial=trial, adam=adam, made=made, r=r, batch=batch) -> None:  # type: ignore[no-untyped-def]
+            made[:] = [Taken(*train_step(trial, adam, local_losses(trial, r, batch, context)))]
+
+        seconds.append(median_of(step))
+        r, batch = made[0].r.detach(), made[0].batch
+    seconds[0] += median_of(partial(first_of, batches))
     return seconds
 
 
 @torch.no_grad()
-def _layouts(parts: list[Component], r: Tensor, t: Tensor, context: torch.autocast) -> list[Layout]:
-    """What comes into each component, and out of the last one."""
-    layouts = [Layout(Form.of(r), Form.of(t), 0)]
-    for place, part in enumerate(parts, 1):
-        part.eval()  # running statistics stay as they are
-        with context:
-            r, t, _ = part(r, t)
-        part.train()
-        layouts.append(Layout(Form.of(r), Form.of(t), place))
+def _layouts(
+    parts: list[Component], r: Tensor, batch: Batch, context: torch.autocast
+) -> list[Layout]:
+    """What comes into each component, and out of the last one; ``r`` are two samples."""
+    batch = Batch.of(batch.labels[: len(r)])
+    layouts = [Layout(Form.of(r), None, 0)]
+    method = Method(parts)
+    with evaluating(method):  # running statistics stay as they are
+        for place, made in enumerate(local_losses(parts, r, batch, context), 1):
+            coded = made.batch.target is not batch.labels
+            target = Form.of(made.batch.target, len(r)) if coded else None
+            layouts.append(Layout(Form.of(made.r, len(r)), target, place))
     return layouts

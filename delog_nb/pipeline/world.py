@@ -1,7 +1,5 @@
 """The processes that torchrun started, and how they talk."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator

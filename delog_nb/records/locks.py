@@ -14,8 +14,6 @@ The lock files stay, empty, in ``<out>/.claims``: removing one that another proc
 let two of them in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -6,8 +6,6 @@ is written last and in one piece: where it is, the run is finished. Nothing in t
 unpickled: text is parsed, and of a checkpoint only tensors and plain values are loaded.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

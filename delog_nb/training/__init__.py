@@ -1,45 +1,39 @@
-"""The one training loop, for every method."""
+"""The one training loop, for every method: events out, a stop signal in, its state on disk."""
 
-from delog_nb.training.loop import (
-    EVALUATION_BATCH,
-    Ended,
-    EpochEnded,
-    Event,
-    Row,
-    Run,
-    Started,
-    Stepped,
-    accuracy,
-    autocast,
-    describe,
-    epoch_line,
-    learning_rate_factor,
-    make_optimizers,
-    pick_device,
-    pick_precision,
-    train,
-    train_components,
-    train_step,
-)
+from delog_nb.training.batches import Batches
+from delog_nb.training.device import autocast, pick_device, pick_precision
+from delog_nb.training.evaluation import EVALUATION_BATCH, accuracy, evaluating
+from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
+from delog_nb.training.loop import train
+from delog_nb.training.optimizers import learning_rate_factor, make_optimizers, set_learning_rates
+from delog_nb.training.run import Row, Run, describe, epoch_line
+from delog_nb.training.step import Local, local_losses, train_step
+from delog_nb.training.team import Taken, Team
 
 __all__ = [
     "EVALUATION_BATCH",
+    "Batches",
     "Ended",
     "EpochEnded",
     "Event",
+    "Local",
     "Row",
     "Run",
     "Started",
     "Stepped",
+    "Taken",
+    "Team",
     "accuracy",
     "autocast",
     "describe",
     "epoch_line",
+    "evaluating",
     "learning_rate_factor",
+    "local_losses",
     "make_optimizers",
     "pick_device",
     "pick_precision",
+    "set_learning_rates",
     "train",
-    "train_components",
     "train_step",
 ]

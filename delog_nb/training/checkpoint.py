@@ -1,7 +1,5 @@
 """A run's state after an epoch, as one file that is whole or not there."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

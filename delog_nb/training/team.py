@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 
+from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, Method
 
+if TYPE_CHECKING:
+    from torch import autocast
+
+    from delog_nb.training.batches import Batches
+
 Value = TypeVar("Value")
-# features, target and the losses of the components below: what goes from component to component
-Batch = tuple[Tensor, Tensor, list[Tensor]]
+
+
+class Taken(NamedTuple):
+    """What goes from component to component: features, batch, and the losses of those below."""
+
+    r: Tensor
+    batch: Batch
+    losses: list[Tensor]
 
 
 class Team:
@@ -29,8 +40,8 @@ class Team:
     def assign(
         self,
         method: Method,
-        first_batch: Callable[[], tuple[Tensor, Tensor]],  # noqa: ARG002
-        context: torch.autocast,  # noqa: ARG002
+        batches: Batches,  # noqa: ARG002
+        context: autocast,  # noqa: ARG002
     ) -> Method:
         """The components of ``method`` that this process trains, as a method of their own."""
         return method
@@ -45,25 +56,20 @@ class Team:
     def begin(self, counts: list[int]) -> None:
         """An epoch begins whose batches have ``counts`` images."""
 
-    def take(
-        self,
-        index: Tensor,
-        make: Callable[[Tensor], tuple[Tensor, Tensor]],
-        asked_to_stop: Callable[[], bool],
-    ) -> Batch | None:
-        """The next batch for this process's components; None if the run is to stop.
-
-        ``make(index)`` gives the views of the images at ``index`` and their labels.
-        """
-        return None if asked_to_stop() else (*make(index), [])
+    def take(self, batches: Batches, step: int, asked_to_stop: Callable[[], bool]) -> Taken | None:
+        """Batch ``step`` for this process's components; None if the run is to stop."""
+        if asked_to_stop():
+            return None
+        index = batches.parts[step]
+        return Taken(batches.views(index), batches.batch(index, step), [])
 
     def backward(self, component: Component, loss: Tensor) -> None:  # noqa: ARG002
         """Give the parameters of ``component`` the gradients of ``loss``."""
         loss.backward()
 
-    def give(self, r: Tensor, t: Tensor, losses: list[Tensor]) -> list[Tensor]:  # noqa: ARG002
+    def give(self, made: Taken) -> list[Tensor]:
         """Hand on what this process's components made; the losses of all components so far."""
-        return losses
+        return made.losses
 
     def collect(self, method: Method) -> None:
         """Give the process that reports the weights of all components."""

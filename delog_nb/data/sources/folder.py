@@ -1,7 +1,5 @@
 """Any folder of images, ``train/<class>/*`` and ``test/<class>/*``."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tiny-ImageNet: the official folder or zip file, its validation images as the test set."""
 
-from __future__ import annotations
-
 import hashlib
 import zipfile
 from collections.abc import Callable

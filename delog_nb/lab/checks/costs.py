@@ -13,7 +13,7 @@ from torch import nn
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.lab.checks import exercise
-from delog_nb.measure.parameters import parameter_counts
+from delog_nb.measure.cost import parameter_counts
 from delog_nb.pipeline.schedule import table_1
 
 _LEAN = ("pool", "head_hidden", "head_dim")

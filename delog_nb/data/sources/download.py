@@ -3,8 +3,6 @@
 Torchvision is imported where it is used: that takes a second, and most runs need none of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

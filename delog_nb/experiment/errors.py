@@ -1,0 +1,9 @@
+"""The errors that this package raises on purpose: each is one sentence for whoever caused it."""
+
+
+class DelogError(Exception):
+    """Base of all of them. Whatever else comes out of the package is a fault of the package."""
+
+
+class ExperimentError(DelogError, ValueError):
+    """A choice that an `Experiment` cannot have, or that does not work on this machine."""

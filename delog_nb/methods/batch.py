@@ -1,0 +1,47 @@
+"""What a component is told of a batch, beside its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Join = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def _alone(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return z, labels
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples that features r_l (N, C, H, W) belong to, two views of each image.
+
+    Views come in the order of ``samples``: first view 1 of all images, then view 2 of all.
+
+    Args:
+        labels: (N,) classes
+        target: what the component below hands up to be learned: ``labels``, or a code of them
+        samples: (N,) numbers of the images among the training images; both views have the same
+        step: how many steps the run has made before this one
+        generator: for an objective that draws: seeded by the run's seed, step and component
+        join: ``join(z, labels)`` gives rows ``z`` and ``labels`` of all samples of the batch. In
+            one process these are its own; data parallelism adds those of the other processes, in
+            one process's order. ``z`` may have any whole number of rows a sample.
+    """
+
+    labels: Tensor
+    target: Tensor
+    samples: Tensor
+    step: int = 0
+    generator: torch.Generator | None = None
+    join: Join = _alone
+
+    @classmethod
+    def of(cls, labels: Tensor, samples: Tensor | None = None, step: int = 0) -> Batch:
+        """A batch whose target are its labels; without ``samples`` they are counted from 0."""
+        if samples is None:
+            samples = torch.arange(len(labels), device=labels.device)
+        return cls(labels, labels, samples, step)

@@ -1,0 +1,47 @@
+"""Pieces that several nets are made of."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+
+def stages(depth: int) -> list[tuple[int, bool]]:
+    """(stage 0 ... 3, whether the block is its stage's first) for each of ``depth`` blocks.
+
+    Up to four blocks are the first ones of the paper's four; further blocks go evenly to the ends
+    of the stages, the last stage first.
+    """
+    if depth <= 4:
+        return [(stage, True) for stage in range(depth)]
+    counts = [(depth + stage) // 4 for stage in range(4)]
+    return [(stage, place == 0) for stage, count in enumerate(counts) for place in range(count)]
+
+
+def scaled(units: int, width: float) -> int:
+    return max(1, round(units * width))
+
+
+def conv(
+    inputs: int,
+    outputs: int,
+    *,
+    stride: int = 1,
+    kernel: int = 3,
+    norm: bool = True,
+    activation: nn.Module | None = None,
+) -> list[nn.Module]:
+    """Convolution, BatchNorm if ``norm`` (else a bias), activation if any."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not norm)
+    ]
+    if norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    if activation is not None:
+        layers.append(activation)
+    return layers
+
+
+def sigmoid_classifier(hidden: int, classes: int) -> Callable[[int], nn.Module]:
+    return lambda features: nn.Sequential(
+        nn.Flatten(), nn.Linear(features, hidden), nn.Sigmoid(), nn.Linear(hidden, classes)
+    )

@@ -1,0 +1,28 @@
+"""The batches of one epoch."""
+
+from torch import Tensor
+
+from delog_nb.data import Split, Views
+from delog_nb.methods.batch import Batch
+
+
+class Batches:
+    """An epoch over the images of ``split``, in an order that follows from seed and epoch alone.
+
+    ``parts[place]`` (B,) are the numbers of the images in batch ``place``.
+    """
+
+    def __init__(self, split: Split, views: Views, batch_size: int, epoch: int) -> None:
+        self.split, self._views = split, views
+        self._plan = views.plan(len(split), epoch)
+        self.parts = self._plan.order.split(batch_size)
+        self._steps_before = epoch * len(self.parts)
+
+    def views(self, index: Tensor) -> Tensor:
+        """Two views (2B, C, H, W) of the images at ``index`` (B,)."""
+        return self._views(self.split.images[index], self._plan.randoms[index])
+
+    def batch(self, index: Tensor, place: int) -> Batch:
+        """What goes with the views of the images at ``index``, in the epoch's step ``place``."""
+        samples = index.repeat(2)
+        return Batch.of(self.split.labels[samples], samples, self._steps_before + place)

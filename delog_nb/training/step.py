@@ -1,0 +1,57 @@
+"""One batch through all components: the step that trains every method."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from delog_nb.methods.batch import Batch
+from delog_nb.methods.component import Component
+from delog_nb.training.team import Team
+
+
+class Local(NamedTuple):
+    """What a component makes of a batch: features, the batch for the next one, and its loss."""
+
+    r: Tensor
+    batch: Batch
+    loss: Tensor
+
+
+def local_losses(
+    components: Iterable[Component],
+    r: Tensor,
+    batch: Batch,
+    context: AbstractContextManager[object] = nullcontext(),  # noqa: B008 - it has no state
+) -> Iterator[Local]:
+    """Go up the components with features ``r``: nothing flows back from one into another.
+
+    Whoever calls decides what to do with a component's loss before the next one begins; after its
+    backward pass its graph is freed, so that the memory of a step does not grow with the number of
+    components. A caller that keeps no reference to the images frees them after the first one.
+    """
+    for component in components:
+        with context:
+            r, batch, loss = component(r.detach(), batch)
+        yield Local(r, batch, loss)
+
+
+def train_step(
+    components: Iterable[Component],
+    optimizers: Iterable[torch.optim.Optimizer],
+    flow: Iterator[Local],
+    team: Team = Team(),  # noqa: B008 - one process has no state
+) -> tuple[Tensor, Batch, list[Tensor]]:
+    """Forward, backward and update of one component after another, as ``flow`` goes up.
+
+    Returns the last component's features and batch, and the losses of all, detached.
+    """
+    losses = []
+    for component, optimizer, made in zip(components, optimizers, flow, strict=True):
+        team.backward(component, made.loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(made.loss.detach())
+    return made.r, made.batch, losses
