@@ -13,11 +13,13 @@ from delog_nb.instruments.lazy import lazy
 __version__ = "0.1.0"
 
 __all__ = [
+    "DelogError",
     "Experiment",
     "ExperimentError",
     "Run",
     "data",
     "lab",
+    "load_run",
     "losses",
     "methods",
     "nets",
@@ -26,7 +28,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from delog_nb import data, lab, losses, methods, nets
-    from delog_nb.experiment import Experiment, ExperimentError
+    from delog_nb.experiment import DelogError, Experiment, ExperimentError
+    from delog_nb.records import load_run
     from delog_nb.training import Run, train
 
 __getattr__ = lazy(
@@ -34,7 +37,9 @@ __getattr__ = lazy(
     {
         "Experiment": "delog_nb.experiment",
         "ExperimentError": "delog_nb.experiment",
+        "DelogError": "delog_nb.experiment",
         "Run": "delog_nb.training",
+        "load_run": "delog_nb.records",
         "train": "delog_nb.training",
         **{name: f"{__name__}.{name}" for name in ("data", "lab", "losses", "methods", "nets")},
     },

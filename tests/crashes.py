@@ -35,6 +35,7 @@ def make_run(out: Path, beats: Any = None, doom: str = "") -> None:
         out,
         (lambda event: on_event(type(event).__name__.encode())) if on_event else None,
         keep_checkpoint=True,
+        checkpoint_every=0.0,
     )
 
 

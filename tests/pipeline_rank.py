@@ -11,8 +11,9 @@ from pathlib import Path
 import golden
 import torch
 from conftest import tiny
+from test_training import with_dropout
 
-from delog_nb import methods, train
+from delog_nb import methods, nets, train
 from delog_nb.cli.rank import main
 from delog_nb.data import Views, load
 from delog_nb.losses import supervised_contrastive_loss
@@ -46,6 +47,13 @@ def pipelined(folder: Path) -> None:
         (folder / f"{experiment.method}-{team.rank}.json").write_text(  # type: ignore[attr-defined]
             json.dumps({"runs": team.runs, "kept": kept, "rows": len(run.history)})
         )
+
+
+def dropout(folder: Path) -> None:
+    """A net that draws in every component, in a pipeline."""
+    nets._MAKERS["convnet"] = with_dropout
+    team = Pipeline()
+    save(train(tiny(method="early-exit"), team=team), team, folder, "dropout")
 
 
 def interrupted(folder: Path) -> None:
@@ -128,6 +136,7 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
 
 PARTS = {
     "pipelined": pipelined,
+    "dropout": dropout,
     "interrupted": interrupted,
     "data_parallel": data_parallel,
     "golden_pipeline": partial(golden.be_rank, "pipeline"),

@@ -28,7 +28,7 @@ def some(count: int = 40, channels: int = 3) -> Split:
 
 def untrained(**changes: object) -> Run:
     experiment = tiny(**changes)
-    return Run(experiment, methods.build(experiment), "cpu", "float32", ())
+    return Run(experiment, methods.build(experiment), "cpu", "float32", (), (0.5,), (0.5,))
 
 
 @pytest.mark.parametrize("task", ["rotation", "flip", "colour"])

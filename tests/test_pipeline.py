@@ -17,9 +17,10 @@ import torch
 from conftest import same_history, tiny
 from forked import FORKED
 from pipeline_rank import DECOUPLED, be_rank, experiments, sgd_steps
+from test_training import with_dropout
 from torch.distributed import TCPStore
 
-from delog_nb import Experiment, ExperimentError, records, train
+from delog_nb import Experiment, ExperimentError, nets, records, train
 from delog_nb.cli import main
 from delog_nb.cli.rank import main as be_main
 from delog_nb.losses import supervised_contrastive_loss
@@ -88,12 +89,26 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
         assert [rank["kept"] for rank in ranks] == kept
 
 
+def test_dropout_in_a_pipeline_draws_what_it_draws_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(nets._MAKERS, "convnet", with_dropout)
+    expected = train(tiny(method="early-exit"))
+    run_ranks(2, "dropout", str(tmp_path), folder=tmp_path)
+    found = torch.load(tmp_path / "dropout.pt")
+    assert same_history(found["history"], expected.history)
+    weights = expected.model.state_dict()
+    assert all(torch.equal(weights[key], found["weights"][key]) for key in weights)
+
+
 def test_a_stop_reaches_all_stages_and_the_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     run_ranks(3, "interrupted", str(tmp_path), folder=tmp_path)
     ranks = [json.loads((tmp_path / f"stop-{k}.json").read_text()) for k in range(3)]
     assert [(rank["stopped"], rank["rows"]) for rank in ranks] == [(True, 1)] * 3
     assert [rank["events"] for rank in ranks[:2]] == [[], []]
-    assert ranks[2]["events"] == ["Started", *(["Stepped"] * 6 + ["EpochEnded"]) * 2, "Ended"]
+    # three steps of the second epoch were made before the stop
+    epochs = [*["Stepped"] * 3, "EpochEnded", *["Stepped"] * 6, "EpochEnded"]
+    assert ranks[2]["events"] == ["Started", *epochs, "Ended"]
 
     resumed = torch.load(tmp_path / "resumed.pt")
     experiment = tiny(precision="bf16", epochs=3)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from conftest import same_history, tiny
 
-from delog_nb import ExperimentError, data, records, train
+from delog_nb import data, records, train
+from delog_nb.experiment import WriteError
 from delog_nb.instruments.files import write_atomically
 
 
@@ -100,7 +101,7 @@ def test_a_stopped_run_leaves_a_checkpoint_and_goes_on(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ExperimentError, match=r"cannot write .*Not a directory"):
+    with pytest.raises(WriteError, match=r"cannot write .*Not a directory"):
         records.train_once(tiny(), tmp_path / "file")
 
 

@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "delog_nb"
 # from the lowest to the highest; a room imports from itself and from those before it
 ORDER = (
-    "instruments",
     "experiment",
+    "instruments",
     "losses",
     "data",
     "nets",

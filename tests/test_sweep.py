@@ -15,9 +15,9 @@ import torch
 import yaml
 from conftest import make_folder, same_history, tiny
 
-from delog_nb import ExperimentError, records, training
+from delog_nb import records, training
 from delog_nb.cli import main
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Experiment, WriteError
 from delog_nb.grids import grid, job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.grids.sweep import Progress, sweep
@@ -344,7 +344,7 @@ def test_a_notebook_for_each_run(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ExperimentError, match=r"cannot write .*file"):
+    with pytest.raises(WriteError, match=r"cannot write .*file"):
         sweep(runs(2), tmp_path / "file", in_threads())
 
 

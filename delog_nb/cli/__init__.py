@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from delog_nb.cli.flags import Parser
+from delog_nb.experiment import DelogError
 
 # command: one line of help. The module of its name (_ for -) adds its flags and runs it.
 COMMANDS = {
@@ -47,6 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = parser.parse_args(words)
         status: int = _module(values.command).run(values)
         return status
-    except ValueError as error:  # ExperimentError, DataError and unreadable records are such
+    except DelogError as error:
         print(f"delog-nb: {error}", file=sys.stderr)
         return 2

@@ -63,13 +63,8 @@ def run(values: argparse.Namespace) -> int:
         finished = True
     finally:  # what is done is kept, also after Ctrl-C
         if rows:
-            try:
-                with write_atomically(values.out) as file:
-                    file.write(table(rows))
-            except OSError as error:
-                raise ExperimentError(
-                    f"cannot write {values.out}: {error.strerror or error}"
-                ) from error
+            with write_atomically(values.out) as file:
+                file.write(table(rows))
             print(f"{'' if finished else 'Not all are done. '}Written: {values.out}")
     _print_counts(rows)
     return 0

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.experiment import ExperimentError
+from delog_nb.experiment import DelogError, ExperimentError, RecordError
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -44,7 +44,7 @@ def run(values: argparse.Namespace) -> int:
         raise ExperimentError(f"no finished run in {', '.join(map(str, values.runs))}")
     left_out = 0
     for item in found:
-        if isinstance(item, ValueError):
+        if isinstance(item, RecordError):
             print(f"Skipped: {item}", file=sys.stderr)
             left_out += 1
             continue
@@ -62,7 +62,7 @@ def run(values: argparse.Namespace) -> int:
         else:
             try:
                 print(_probe(item, folder, count), flush=True)
-            except ValueError as error:
+            except DelogError as error:
                 print(f"Skipped: {error}", file=sys.stderr)
                 left_out += 1
     return int(bool(left_out))
@@ -80,10 +80,7 @@ def _probe(record: Record, folder: Path, count: int) -> str:
     run = records.restore(record.experiment, folder.parent, data=images)
     begin = time.perf_counter()
     rows = probe_run(run, images, count)
-    try:
-        path = write_probes(rows, folder)
-    except OSError as error:
-        raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
+    path = write_probes(rows, folder)
     return f"{path}: {len(rows)} probes in {time.perf_counter() - begin:.1f} s"
 
 

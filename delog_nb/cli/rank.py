@@ -12,7 +12,7 @@ from delog_nb.cli import train as command
 from delog_nb.cli.flags import Parser, experiment_values
 from delog_nb.cli.progress import stop_on_interrupt
 from delog_nb.data import load
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import DelogError, Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check
 from delog_nb.pipeline.watch import STATUS, PeerLost
 from delog_nb.pipeline.world import check_launched, first_then_others, joined
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_launched()
         if not values.data_parallel:
             check(experiment, int(os.environ["WORLD_SIZE"]))
-    except ValueError as error:
+    except DelogError as error:
         if os.environ.get("RANK", "0") == "0":  # all of them find the same
             print(f"delog-nb: {error}", file=sys.stderr)
         return 2
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record = command.train(experiment, values.out, asked.is_set, team, images)
     except PeerLost:  # `Watch` has said whose fault it was; the broken connections are left alone
         os._exit(STATUS)
-    except ValueError:  # said as well
+    except DelogError:  # said as well
         return 2
     return command.report(record, experiment, values.out) if team.reports else 0
 

@@ -81,7 +81,9 @@ def write_events(chosen: list[Record], folder: Path) -> None:
         raise ExperimentError(
             "TensorBoard is not installed: pip install 'delog_nb[tensorboard]'"
         ) from error
-    try:
+    from delog_nb.instruments.files import writing
+
+    with writing(folder):
         for record in chosen:
             place = folder / record.experiment.run_id
             shutil.rmtree(place, ignore_errors=True)
@@ -90,8 +92,6 @@ def write_events(chosen: list[Record], folder: Path) -> None:
                     for name, value in row.items():
                         if name != "epoch" and value is not None:
                             writer.add_scalar(name, value, row["epoch"])
-    except OSError as error:
-        raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def _condition(text: str) -> tuple[str, object]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from delog_nb.data.images import DataError
@@ -42,3 +44,30 @@ def decode_all(
             pool.shutdown(cancel_futures=True)
             raise
     return images
+
+
+def as_pixels(images: Tensor | Sequence[Image.Image], shape: tuple[int, int, int]) -> Tensor:
+    """Images as they come, as uint8 (N, C, H, W) of ``shape`` (C, H, W).
+
+    PIL images are converted to grey or RGB and resized (bicubic); a tensor has to fit already.
+
+    Raises:
+        DataError: ``images`` are neither, or a tensor of another type or shape.
+    """
+    channels, height, width = shape
+    if isinstance(images, Tensor):
+        if images.dtype != torch.uint8 or images.shape[1:] != shape:
+            raise DataError(
+                f"images are {images.dtype} of shape {tuple(images.shape)}: uint8 of shape "
+                f"(N, {channels}, {height}, {width}) are needed"
+            )
+        return images
+    if not images or not all(isinstance(image, Image.Image) for image in images):
+        raise DataError("images are neither a uint8 tensor nor a list of PIL images, at least one")
+    mode = "L" if channels == 1 else "RGB"
+    done = [
+        np.array(image.convert(mode).resize((width, height), Image.Resampling.BICUBIC))
+        for image in images
+    ]
+    stacked = torch.from_numpy(np.stack(done)).view(len(done), height, width, channels)
+    return stacked.permute(0, 3, 1, 2)

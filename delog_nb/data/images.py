@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delog_nb.experiment import DelogError
 
-class DataError(ValueError):
+
+class DataError(DelogError, ValueError):
     """Images that cannot be used, said in one sentence that names the file or folder."""
 
 

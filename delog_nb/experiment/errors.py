@@ -7,3 +7,11 @@ class DelogError(Exception):
 
 class ExperimentError(DelogError, ValueError):
     """A choice that an `Experiment` cannot have, or that does not work on this machine."""
+
+
+class RecordError(DelogError, ValueError):
+    """A file of a run that cannot be read, or that does not hold what was asked for."""
+
+
+class WriteError(DelogError, OSError):
+    """A file or folder that cannot be written."""

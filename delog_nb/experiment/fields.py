@@ -43,6 +43,7 @@ class Parameter:
     low: float | None
     high: float | None
     above_low: bool  # the lower bound itself is not allowed
+    below_high: bool  # nor the upper one
 
     @property
     def default_text(self) -> str:
@@ -68,12 +69,14 @@ class Parameter:
         if self.kind == "bool":
             return "true or false"
         noun = "a whole number" if self.kind == "int" else "a number"
-        if self.high is not None and self.above_low:
-            bounds = f" above {self.low:g} and at most {self.high:.10g}"
-        elif self.high is not None:
-            bounds = f" from {self.low:g} to {self.high:.10g}"
-        else:
+        if self.high is None:
             bounds = f" of at least {self.low:g}"
+        elif self.above_low:
+            bounds = f" above {self.low:g} and at most {self.high:.10g}"
+        elif self.below_high:
+            bounds = f" from {self.low:g} to below {self.high:.10g}"
+        else:
+            bounds = f" from {self.low:g} to {self.high:.10g}"
         return noun + bounds + (f" {self.unit}" if self.unit else "")
 
 
@@ -88,7 +91,7 @@ def parameter_of(name: str, info: FieldInfo) -> Parameter:
     bounds = {
         key: getattr(rule, key)
         for rule in info.metadata
-        for key in ("ge", "gt", "le")
+        for key in ("ge", "gt", "le", "lt")
         if hasattr(rule, key)
     }
     names = {bool: "bool", int: "int", float: "float", Path: "path", str: "text"}
@@ -102,8 +105,9 @@ def parameter_of(name: str, info: FieldInfo) -> Parameter:
         optional=optional,
         choices=choices,
         low=bounds.get("ge", bounds.get("gt")),
-        high=bounds.get("le"),
+        high=bounds.get("le", bounds.get("lt")),
         above_low="gt" in bounds,
+        below_high="lt" in bounds,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,9 @@ from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.fields import Parameter, closest, field, parameter_of
 from delog_nb.experiment.presets import PRESETS, preset_values
 from delog_nb.experiment.registry import DATASETS, METHODS, NETS
+
+# fields that the first records do not have
+_LATER = ("optimizer", "momentum", "warmup", "clip")
 
 
 class Experiment(BaseModel):
@@ -55,7 +57,7 @@ early-exit, al, delog-scl (did you mean 'delog-scl'?)
         None, "use this many training images, classes kept balanced", "data", unit="images", ge=1
     )
     val_fraction: float = field(
-        0.1, "share of the training images held out for validation", "data", ge=0.0, le=0.5
+        0.0, "share of the training images held out for validation", "data", ge=0.0, le=0.5
     )
     augment: str = field(
         "strong",
@@ -127,15 +129,37 @@ early-exit, al, delog-scl (did you mean 'delog-scl'?)
     batch_size: int = field(
         128, "images in a batch; each gives two views", "training", unit="images", ge=1, le=65536
     )
-    lr: float = field(1e-3, "Adam's learning rate at the start", "training", gt=0, le=10)
+    optimizer: str = field(
+        "adam",
+        "adam; adamw = decoupled weight decay; sgd = gradient descent with momentum",
+        "training",
+        choices=("adam", "adamw", "sgd"),
+    )
+    lr: float = field(1e-3, "learning rate at the start", "training", gt=0, le=10)
     lr_min: float = field(
         1e-5, "learning rate that the cosine schedule ends near", "training", ge=0, le=10
     )
-    weight_decay: float = field(0.0, "Adam's weight decay", "training", ge=0, le=10)
+    momentum: float = field(0.9, "momentum of sgd", "training", ge=0, lt=1)
+    warmup: int = field(
+        0,
+        "steps over which the learning rate rises linearly to the schedule's",
+        "training",
+        unit="steps",
+        ge=0,
+        le=1_000_000,
+    )
+    clip: float | None = field(
+        None,
+        "largest norm of a component's gradient, longer ones are scaled to it; default: no limit",
+        "training",
+        gt=0,
+        le=1e6,
+    )
+    weight_decay: float = field(0.0, "weight decay", "training", ge=0, le=10)
 
     device: str = field("auto", "where to train", "machine", choices=("auto", "cpu", "cuda"))
     precision: str = field(
-        "auto",
+        "float32",
         "bf16 = autocast to bfloat16; auto = bf16 where the hardware computes in it",
         "machine",
         choices=("auto", "float32", "bf16"),
@@ -224,8 +248,14 @@ early-exit, al, delog-scl (did you mean 'delog-scl'?)
 
     @property
     def run_id(self) -> str:
-        """Readable prefix and a hash of every choice: the same experiment has the same id."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Readable prefix and a hash of every choice: the same experiment has the same id.
+
+        Fields that came later are hashed where they are not at their default, so that runs from
+        before keep their ids.
+        """
+        fields = Experiment.model_fields
+        old = {name for name in _LATER if getattr(self, name) == fields[name].default}
+        text = json.dumps(self.model_dump(mode="json", exclude=old), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return f"{self.dataset}-{self.net}-{self.method}-s{self.seed}-{digest}"
 
@@ -245,22 +275,6 @@ early-exit, al, delog-scl (did you mean 'delog-scl'?)
 PARAMETERS: dict[str, Parameter] = {
     name: parameter_of(name, info) for name, info in Experiment.model_fields.items()
 }
-
-
-def flags_of(choices: Mapping[str, Any]) -> list[str]:
-    """Choices as they are written on a command line.
-
-    >>> flags_of({"batch_size": 32, "flip": False})
-    ['--batch-size', '32', '--no-flip']
-    """
-    words: list[str] = []
-    for name, value in choices.items():
-        flag = name.replace("_", "-")
-        if PARAMETERS[name].kind == "bool":
-            words.append(f"--{flag}" if value in (True, "true") else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return words
 
 
 def _sentence(error: ValidationError) -> str:

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 
 from delog_nb import records
-from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.instruments.files import write_atomically
+from delog_nb.experiment import DelogError, Experiment, ExperimentError, WriteError
+from delog_nb.instruments.files import write_atomically, writing
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
 
@@ -73,7 +73,8 @@ def run(job: Job) -> Outcome:
             if is_finished(folder, job.notebook is not None):
                 records.load(folder)
                 return Outcome(run_id, "kept")
-            folder.mkdir(parents=True, exist_ok=True)
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
             os.environ["OMP_NUM_THREADS"] = str(threads())  # for a notebook's kernel too
             torch.set_num_threads(threads())
             if job.notebook is None:
@@ -83,9 +84,8 @@ def run(job: Job) -> Outcome:
             (folder / ERROR).unlink(missing_ok=True)
     except Busy:
         return Outcome(run_id, "busy")
-    except OSError as error:
-        sentence = f"cannot write {error.filename or folder}: {error.strerror or error}"
-        return Outcome(run_id, "failed", time.perf_counter() - begin, sentence)
+    except WriteError as error:  # nothing can be kept there
+        return Outcome(run_id, "failed", time.perf_counter() - begin, str(error))
     except Exception as error:  # noqa: BLE001 - whatever went wrong is this run's outcome
         sentence = _sentence(error)
         _keep(folder, sentence)
@@ -162,14 +162,15 @@ def _execute(job: Job, notebook: Path) -> None:
         raise ExperimentError(f"{notebook} ended without a record in {folder}")
 
 
-_SENTENCES = ("ParameterError", "ExperimentError", "DataError", "Busy")
+# own errors, by name: of a notebook, nothing else comes back
+_SENTENCES = ("ParameterError", "ExperimentError", "DataError", "Busy", "RecordError", "WriteError")
 
 
 def _sentence(error: Exception) -> str:
     """The error in one line; of a notebook, the error of its cell."""
     name = getattr(error, "ename", type(error).__name__)
     text = " ".join(str(getattr(error, "evalue", error)).split())
-    ours = isinstance(error, ValueError) or name in _SENTENCES
+    ours = isinstance(error, DelogError) or name in _SENTENCES
     return text if ours and text else f"{name}: {text}"
 
 

@@ -11,7 +11,7 @@ from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.instruments.clock import duration
-from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.files import write_atomically, writing
 
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
 
@@ -84,7 +84,7 @@ def sweep(
         should_stop: asked every second; True cancels the runs that have not begun and returns
 
     Raises:
-        ExperimentError: ``out`` cannot be written.
+        WriteError: ``out`` cannot be written.
     """
     check_folder(out)
     progress = Progress(len(experiments))
@@ -147,13 +147,10 @@ def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
 
 
 def check_folder(out: Path) -> None:
-    """Make ``out`` and write a byte to it. Raises `ExperimentError` where that cannot be done."""
-    try:
-        with write_atomically(out / ".writable") as file:
-            file.write(b"1")
-        (out / ".writable").unlink(missing_ok=True)
-    except OSError as error:
-        raise ExperimentError(f"cannot write {out}: {error.strerror or error}") from error
+    """Make ``out`` and write a byte to it. Raises `WriteError` where that cannot be done."""
+    with writing(out), write_atomically(out / ".writable") as file:
+        file.write(b"1")
+    (out / ".writable").unlink(missing_ok=True)
 
 
 def experiment_notebook() -> Path:

@@ -15,10 +15,12 @@ from concurrent.futures import (
 from multiprocessing.connection import Connection
 from typing import Any
 
+from delog_nb.experiment import DelogError
+
 _TRIES = 3  # a call is tried again where its process was killed, so many times in all
 
 
-class WorkerDied(RuntimeError):
+class WorkerDied(DelogError):
     """The process that ran a call was killed, each time that it was tried."""
 
 

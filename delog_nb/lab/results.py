@@ -8,7 +8,6 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from delog_nb.experiment import ExperimentError
 from delog_nb.grids.grid import Grid
 from delog_nb.instruments.files import write_atomically
 from delog_nb.lab import tables
@@ -61,8 +60,5 @@ def write(name: str, grid: Grid, records: Sequence[Record], out: Path) -> str:
 
 
 def _save(path: Path, text: str) -> None:
-    try:
-        with write_atomically(path) as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise ExperimentError(f"cannot write {path}: {error.strerror or error}") from error
+    with write_atomically(path) as file:
+        file.write(text.encode())

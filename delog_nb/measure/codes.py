@@ -114,10 +114,11 @@ def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
     split = Split(images.train.images, images.train.labels.cpu())
     found = [state(parts, experiment, classes)]
     for epoch in range(experiment.epochs):
-        set_learning_rates(optimizers, experiment, epoch)
         batches = Batches(split, views, experiment.batch_size, epoch)
         for place, index in enumerate(batches.parts):
-            flow = local_losses(halves, torch.zeros(()), batches.batch(index, place))
+            batch = batches.batch(index, place)
+            set_learning_rates(optimizers, experiment, epoch, batch.step)
+            flow = local_losses(halves, torch.zeros(()), batch)
             train_step(halves, optimizers, flow)
         found.append(state(parts, experiment, classes, epoch + 1))
     return found

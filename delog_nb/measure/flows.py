@@ -51,7 +51,7 @@ class Stack:
         The layers start from the same weights whatever ``components`` is.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)
             blocks = [self._block(place) for place in range(self.depth)]
             parts = Parts(
                 blocks,

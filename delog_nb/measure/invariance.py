@@ -22,6 +22,7 @@ from delog_nb import methods
 from delog_nb.data import ImageData, Split
 from delog_nb.data.images import stratified
 from delog_nb.data.views import change_colours
+from delog_nb.experiment import RecordError
 from delog_nb.instruments.files import write_atomically
 from delog_nb.measure.probes import as_vectors, block_outputs, linear_probe
 from delog_nb.methods.component import Method
@@ -190,7 +191,7 @@ def read_probes(folder: Path) -> list[Probe]:
     """The probes in a run's folder.
 
     Raises:
-        ValueError: they cannot be read, in one sentence that names the file.
+        RecordError: they cannot be read, in one sentence that names the file.
     """
     path = folder / PROBES
     try:
@@ -206,4 +207,4 @@ def read_probes(folder: Path) -> list[Probe]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ValueError(f"{path} does not hold readable probes: {error}") from error
+        raise RecordError(f"{path} does not hold readable probes: {error}") from error

@@ -21,14 +21,16 @@ __all__ = ["Batch", "Component", "CrossEntropy", "Method", "Objective", "build"]
 _seeding = threading.Lock()  # the random state belongs to all threads
 
 
-def build(experiment: Experiment) -> Method:
+def build(experiment: Experiment, images: tuple[tuple[int, int, int], int] | None = None) -> Method:
     """The experiment's method on its network, initialised from its seed, on the CPU.
+
+    ``images`` are ((C, H, W), number of classes), by default those of the experiment's data set.
 
     The global random state is left as it was. Under ``torch.device("meta")`` no memory is taken,
     which is enough to count parameters.
     """
     with _seeding, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.seed)  # a GPU's is left alone
-        net = partial(nets.build, experiment, *data.shape(experiment))
+        net = partial(nets.build, experiment, *(images or data.shape(experiment)))
         method: Method = import_module(METHODS[experiment.method].module).build(experiment, net)
     return method

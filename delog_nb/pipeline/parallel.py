@@ -30,11 +30,12 @@ class DataParallel(Processes):
 
     def __init__(self) -> None:
         super().__init__(reporter=0)
+        self.share_of_batch = self.rank
         self.label = f"data parallelism of {self.size}"
         self.weight = 1.0
 
     def begin(self, counts: list[int]) -> None:
-        if min(counts) < self.size:
+        if counts and min(counts) < self.size:
             raise ExperimentError(
                 f"a batch of {min(counts)} images is too small for {self.size} processes: change "
                 f"batch_size or limit so that the last batch of an epoch has an image for each"

@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from delog_nb.data import ImageData, load
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.methods.component import Method
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
@@ -34,7 +34,7 @@ _MOST_SECONDS = 300.0
 _PATIENCE = 20.0  # seconds that the launcher has to end its processes
 
 
-class RaceError(RuntimeError):
+class RaceError(DelogError):
     """The processes of a race failed; the message says which and why."""
 
 
@@ -99,7 +99,9 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
     """
     check(experiment, stages)
     if batches < 1 or epochs < 2:
-        raise ValueError(f"batches = {batches}, epochs = {epochs}: at least 1 batch and 2 epochs")
+        raise ExperimentError(
+            f"batches = {batches}, epochs = {epochs}: at least 1 batch and 2 epochs"
+        )
     run = experiment.but(device="cpu", precision="float32", epochs=epochs)
     with tempfile.TemporaryDirectory() as folder:
         result, choices = Path(folder) / "race.json", Path(folder) / "experiment.json"

@@ -19,13 +19,15 @@ from typing import Any
 import psutil
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
+from delog_nb.experiment import DelogError
+
 BEAT = 1.0  # seconds between beats
 SILENCE = 15.0  # seconds without a beat after which a process counts as lost
 SHORT_SILENCE = 4.0  # the same, once a connection has broken
 STATUS = 1  # exit status of a process whose team is broken
 
 
-class PeerLost(Exception):
+class PeerLost(DelogError):
     """Another process did not send or take what it should."""
 
 

@@ -33,6 +33,8 @@ def talking() -> Iterator[None]:
 class Processes(Team):
     """A team of all processes in `torch.distributed`; ``reporter`` is the rank that reports."""
 
+    several = True
+
     def __init__(self, reporter: int) -> None:
         self.rank, self.size, self.reporter = dist.get_rank(), dist.get_world_size(), reporter
         self.reports = self.rank == reporter

@@ -11,10 +11,9 @@ from delog_nb.records.record import (
     load,
     mean_and_std,
     record_of,
-    restore,
     save,
-    train_once,
 )
+from delog_nb.records.runs import load_run, restore, train_once
 
 __all__ = [
     "CHECKPOINT",
@@ -25,6 +24,7 @@ __all__ = [
     "find",
     "kept",
     "load",
+    "load_run",
     "mean_and_std",
     "record_of",
     "restore",

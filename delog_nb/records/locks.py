@@ -21,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from delog_nb.experiment import ExperimentError
+from delog_nb.instruments.files import writing
 
 FOLDER = ".claims"
 _POLL_SECONDS = 0.2
@@ -41,17 +42,18 @@ def claim(out: Path, name: str, wait: float) -> Iterator[None]:
 
     Raises:
         Busy: another process still has it.
-        OSError: the lock file cannot be made.
+        WriteError: the lock file cannot be made.
     """
     folder = out / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{name}.lock")
-    try:
-        lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
-    except Timeout:
-        raise Busy(
-            f"{out / name} is being written by another process: wait until it ends"
-        ) from None
+    with writing(out / name):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=wait, poll_interval=_POLL_SECONDS)
+        except Timeout:
+            raise Busy(
+                f"{out / name} is being written by another process: wait until it ends"
+            ) from None
     try:
         yield
     finally:

@@ -10,26 +10,20 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from delog_nb import training
-from delog_nb.data import ImageData
-from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.instruments.files import remove_leftovers, write_atomically
+from delog_nb.experiment import Experiment, RecordError
+from delog_nb.instruments.files import write_atomically
 from delog_nb.instruments.machine import machine, versions
-from delog_nb.records.locks import claim
-from delog_nb.training import Event, Row, Run
-from delog_nb.training.team import Team
+from delog_nb.training import Row, Run
 
 SCHEMA = 1
 RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"
-# what a process that was killed needs to vanish, if it trained in a kernel of another process
-_CLAIM_SECONDS = 5.0
 _RESULTS = {"epochs", "test_acc", "test_acc_at_best_val", "train_params", "sec_per_epoch"}
 
 
@@ -85,7 +79,7 @@ def load(folder: Path) -> Record:
     """Read the record in ``folder``.
 
     Raises:
-        ValueError: the record is damaged or not one of ours, in one sentence that names the file.
+        RecordError: the record is damaged or not one of ours; the sentence names the file.
     """
     path = folder / RECORD
     try:
@@ -110,7 +104,7 @@ def load(folder: Path) -> Record:
             folder=folder,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise ValueError(f"{path} is not a readable record: {error}") from error
+        raise RecordError(f"{path} is not a readable record: {error}") from error
 
 
 def _read_history(path: Path) -> list[Row]:
@@ -126,100 +120,19 @@ def kept(experiments: Iterable[Experiment], out: Path) -> list[Record]:
     """The records in ``out`` of those ``experiments`` that have been run, in their order.
 
     Raises:
-        ValueError: as `load`.
+        RecordError: as `load`.
     """
     folders = [out / experiment.run_id for experiment in experiments]
     return [load(folder) for folder in folders if (folder / RECORD).exists()]
 
 
-def find(out: Path) -> Iterator[Record | ValueError]:
+def find(out: Path) -> Iterator[Record | RecordError]:
     """Every record below ``out``, by folder name; an unreadable one as the error that says why."""
     for path in sorted(out.rglob(RECORD)):
         try:
             yield load(path.parent)
-        except ValueError as error:
+        except RecordError as error:
             yield error
-
-
-def train_once(
-    experiment: Experiment,
-    out: Path,
-    on_event: Callable[[Event], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-    *,
-    data: Callable[[], ImageData] | None = None,
-    team: Team | None = None,
-    keep_checkpoint: bool = False,
-) -> Record | None:
-    """The experiment's record below ``out``: the one that is there, else of a run made now.
-
-    A run that was interrupted is resumed from its checkpoint. Returns None if ``should_stop`` ended
-    it; its finished epochs are kept. ``data`` is asked for the images if training is needed. Every
-    process of ``team`` makes this call and gets the record; files are those of the one that
-    reports. With ``keep_checkpoint`` the finished run's weights stay, for `restore`.
-
-    Raises:
-        ExperimentError: ``out`` cannot be written, or another process is at this run.
-        ValueError: the record that is there cannot be read.
-    """
-    team = team or Team()
-    folder = out / experiment.run_id
-    found = _found(folder, team)
-    if found is not None:
-        return found
-    with _writing(experiment, out) if team.reports else nullcontext():
-        found = _found(folder, team)  # another process made it while this one waited
-        if found is not None:
-            return found
-        run = training.train(
-            experiment,
-            on_event,
-            should_stop,
-            data=data() if data else None,
-            checkpoint=folder / CHECKPOINT,
-            team=team,
-        )
-        if run.stopped:
-            return None
-        record: Record = team.share(record_of(run))
-        if team.reports:
-            save(record, out)
-            if not keep_checkpoint:
-                (folder / CHECKPOINT).unlink(missing_ok=True)
-        return record
-
-
-def _found(folder: Path, team: Team) -> Record | None:
-    """The record in ``folder``, if there is one, for every process of ``team``."""
-    there = team.reports and (folder / RECORD).exists()
-    found: Record | None = team.share(load(folder) if there else None)
-    return found
-
-
-def restore(experiment: Experiment, out: Path, *, data: ImageData | None = None) -> Run:
-    """The finished run with its weights, from the checkpoint that was kept.
-
-    Where none was kept the run is made again: on the same machine its weights are the same.
-
-    Raises:
-        ExperimentError: as `train_once`.
-    """
-    with _writing(experiment, out):
-        checkpoint = out / experiment.run_id / CHECKPOINT
-        return training.train(experiment, data=data, checkpoint=checkpoint)
-
-
-@contextmanager
-def _writing(experiment: Experiment, out: Path) -> Iterator[None]:
-    """Hold the run's folder; what cannot be written is one sentence."""
-    folder = out / experiment.run_id
-    try:
-        with claim(out, experiment.run_id, _CLAIM_SECONDS):
-            folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(folder)
-            yield
-    except OSError as error:
-        raise ExperimentError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def mean_and_std(values: list[float]) -> tuple[float, float]:

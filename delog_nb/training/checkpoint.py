@@ -1,51 +1,86 @@
-"""A run's state after an epoch, as one file that is whole or not there."""
+"""A run's state as one file that is whole or not there."""
 
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, RecordError
 from delog_nb.instruments.files import write_atomically
+from delog_nb.training.run import Row, Run
 from delog_nb.training.team import Team
 
 
-class Checkpoint:
-    """Saves and restores weights, optimizers and history.
+@dataclass
+class Progress:
+    """Where a run is: its finished epochs, and how far it is in the one that is not.
 
-    Random states need no saving: the choices of an epoch follow from the seed and its number.
-    With ``path`` None nothing is saved or restored. The file is the same whichever ``team`` wrote
-    it, so another one can go on from it. ``optimizers`` are those of the process's own components.
+    ``totals`` (K,) are the losses of that epoch's ``steps``, summed over their images, and
+    ``seconds`` is the training time they took.
+    """
+
+    history: list[Row] = field(default_factory=list)
+    peak_train_mb: float | None = None
+    steps: int = 0
+    totals: Tensor | None = None
+    seconds: float = 0.0
+
+
+class Checkpoint:
+    """Saves and restores weights, optimizers and progress.
+
+    Random states need no saving: what an epoch draws follows from the seed and its number. With
+    ``path`` None nothing is saved or restored. The file is the same whichever ``team`` wrote it, so
+    another one can go on from it.
+
+    Args:
+        path: the file
+        run: whose model is saved
+        optimizers: those of the process's own components
+        team: the processes that train the run
+        every: seconds between two saves at the end of an epoch; 0 saves after every epoch
     """
 
     def __init__(
         self,
         path: Path | None,
-        experiment: Experiment,
-        model: nn.Module,
+        run: Run,
         optimizers: list[torch.optim.Optimizer],
-        team: Team | None = None,
+        team: Team,
+        every: float = 0.0,
     ) -> None:
-        self.path, self.experiment, self.model = path, experiment, model
-        self.optimizers, self.team = optimizers, team or Team()
+        self.path, self.run, self.optimizers, self.team = path, run, optimizers, team
+        self.every, self._saved = every, time.monotonic()
 
-    def save(self, history: list[dict[str, Any]], peak_train_mb: float | None) -> None:
-        """Write the state after the last epoch of ``history``, in place of the file before.
+    @property
+    def due(self) -> bool:
+        """Whether the last save, or the run's begin, is long enough ago."""
+        return self.path is not None and time.monotonic() - self._saved >= self.every
+
+    def save(self, progress: Progress) -> None:
+        """Write the state in place of the file before.
 
         The model has the weights of all components where the team reports.
+
+        Raises:
+            WriteError: the file cannot be written.
         """
         if self.path is None:
             return
         parts = self.team.gather([optimizer.state_dict() for optimizer in self.optimizers])
+        self._saved = time.monotonic()
         if not self.team.reports:
             return
+        run = self.run
         state = {
-            "run_id": self.experiment.run_id,
-            "model": self.model.state_dict(),
+            "run_id": run.experiment.run_id,
+            "model": run.model.state_dict(),
             "optimizers": [state for part in parts for state in part],
-            "history": history,
-            "peak_train_mb": peak_train_mb,
+            "progress": dict(vars(progress)),
+            "data": {"classes": run.classes, "mean": run.mean, "std": run.std},
         }
         with write_atomically(self.path) as file:
             try:
@@ -55,42 +90,53 @@ class Checkpoint:
                     raise error.__context__ from None
                 raise
 
-    def restore(self) -> tuple[list[dict[str, Any]], float | None]:
-        """Load the file, if there is one, and return (history, peak_train_mb) so far.
-
-        Nothing but tensors and plain values is ever unpickled.
+    def restore(self) -> Progress:
+        """Load the file, if there is one, into model and optimizers, and say where the run is.
 
         Raises:
-            ExperimentError: the file is damaged or of another experiment.
+            RecordError: the file is damaged or of another experiment.
         """
-        state = self.team.share(self._read() if self.team.reports else None)
-        if state is None:
-            return [], None
+        there = self.team.reports and self.path is not None and self.path.exists()
+        experiment = self.run.experiment
+        state = self.team.share(read(self.path, experiment) if there and self.path else None)
+        if state is None or self.path is None:
+            return Progress()
+        load_weights(self.run.model, state, self.path)
         try:
-            self.model.load_state_dict(state["model"])
             own = state["optimizers"][self.team.components]
             for optimizer, saved in zip(self.optimizers, own, strict=True):
                 optimizer.load_state_dict(saved)
-            return state["history"], state["peak_train_mb"]
+            return Progress(**state["progress"])
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-            raise self._damaged(error) from error
+            raise damaged(self.path, error) from error
 
-    def _read(self) -> dict[str, Any] | None:
-        if self.path is None or not self.path.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-            run_id = state["run_id"]
-        except Exception as error:  # torch.load raises whatever a damaged file leads it to
-            raise self._damaged(error) from error
-        if run_id != self.experiment.run_id:
-            raise ExperimentError(
-                f"checkpoint {self.path} belongs to run {run_id}, not to {self.experiment.run_id}"
-            )
-        return state
 
-    def _damaged(self, error: Exception) -> ExperimentError:
-        return ExperimentError(
-            f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start the "
-            f"run anew"
-        )
+def read(path: Path, experiment: Experiment) -> dict[str, Any]:
+    """The state in ``path``; nothing but tensors and plain values is ever unpickled.
+
+    Raises:
+        RecordError: the file is damaged or of another experiment.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        run_id = state["run_id"]
+    except Exception as error:  # torch.load raises whatever a damaged file leads it to
+        raise damaged(path, error) from error
+    if run_id != experiment.run_id:
+        raise RecordError(f"checkpoint {path} belongs to run {run_id}, not to {experiment.run_id}")
+    return state
+
+
+def load_weights(model: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Give ``model`` the weights of a state that was read from ``path``."""
+    try:
+        model.load_state_dict(state["model"])
+    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> RecordError:
+    """The error that says so."""
+    return RecordError(
+        f"checkpoint {path} is damaged ({type(error).__name__}): delete it to start the run anew"
+    )

@@ -18,14 +18,17 @@ from delog_nb.experiment import Experiment
 from delog_nb.instruments.allocator import kept_pages
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.training.batches import Batches
-from delog_nb.training.checkpoint import Checkpoint
+from delog_nb.training.checkpoint import Checkpoint, Progress
 from delog_nb.training.device import autocast, pick_device, pick_precision
 from delog_nb.training.evaluation import accuracy
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
-from delog_nb.training.optimizers import learning_rate_factor, make_optimizers, set_learning_rates
-from delog_nb.training.run import Row, Run
+from delog_nb.training.optimizers import make_optimizers, set_learning_rates
+from delog_nb.training.randomness import Draws
+from delog_nb.training.run import Divergence, Row, Run
 from delog_nb.training.step import local_losses, train_step
 from delog_nb.training.team import Taken, Team
+
+CHECK_EVERY = 50  # steps between two looks at whether the losses are finite
 
 
 def train(
@@ -35,9 +38,14 @@ def train(
     *,
     data: ImageData | None = None,
     checkpoint: Path | None = None,
+    checkpoint_every: float = 60.0,
+    keep_checkpoint: bool = True,
     team: Team | None = None,
 ) -> Run:
-    """Train ``experiment`` and return the run.
+    """Train ``experiment`` and return the run, its model in evaluation mode.
+
+    A loss that is not finite ends the run: `Run.diverged` says where it was. The global random
+    state is left as it was.
 
     Args:
         experiment: what to train
@@ -45,23 +53,30 @@ def train(
         should_stop: asked before every step and batch of evaluation; True ends the run, which
             keeps its finished epochs
         data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
-        checkpoint: file that is written after every epoch and, if it is there, resumed from: a run
-            that was stopped or killed ends with the history and weights of one that was not
+        checkpoint: file that the run is resumed from, if it is there: a run that was stopped or
+            killed ends with the history and weights of one that was not. It is written at the end
+            of an epoch, when the run is stopped, and when it has finished, but not once a loss is
+            not finite
+        checkpoint_every: seconds between two writes at the end of an epoch; 0: after every epoch
+        keep_checkpoint: write the checkpoint when the run has finished
         team: the processes that train this run together, each of which makes this call; by default
             this one alone. Events come from the one that reports.
 
     Raises:
-        ExperimentError: the device is not there, or the checkpoint is of another experiment.
+        ExperimentError: the device is not there.
+        RecordError: the checkpoint is damaged or of another experiment.
+        WriteError: the checkpoint cannot be written.
         DataError: the images cannot be used.
     """
     team = team or Team()
     with kept_pages():
         loop = _Loop(experiment, data or load(experiment), on_event, should_stop, team)
-        return loop.run(Checkpoint(checkpoint, experiment, loop.method, loop.optimizers, team))
+        kept = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
+        return loop.run(kept, keep_checkpoint)
 
 
 class _Loop:
-    """What stays the same from epoch to epoch."""
+    """What stays the same from epoch to epoch, and how far the run is."""
 
     def __init__(
         self,
@@ -84,25 +99,35 @@ class _Loop:
         self.method = method.to(memory_format=torch.channels_last)
         self.own = team.assign(method, self._batches(0), self.context)
         self.optimizers = make_optimizers(self.own, experiment)
-        self.result = Run(
-            experiment, method, str(self.device), precision, images.classes, team=team.label
-        )
+        first = team.components.start or 0
+        self.draws = Draws(experiment.seed, self.device, first, team.share_of_batch)
+        self.progress = Progress()
+        data = images.classes, images.mean, images.std
+        self.result = Run(experiment, method, str(self.device), precision, *data, team=team.label)
 
-    def run(self, kept: Checkpoint) -> Run:
+    def run(self, kept: Checkpoint, keep_last: bool) -> Run:
         """Train from where ``kept`` left off to the last epoch, or until asked to stop."""
         run, experiment = self.result, self.experiment
-        run.history, run.peak_train_mb = kept.restore()
+        self.progress = kept.restore()
+        run.history, run.peak_train_mb = self.progress.history, self.progress.peak_train_mb
         self.team.restored(self.method)
         begin, count = len(run.history), len(self.method.components)
         self.emit(Started(experiment, begin, experiment.epochs, self.steps, count, run))
-        for epoch in range(begin, experiment.epochs):
-            row = self._epoch(epoch)
-            if row is None:
-                run.stopped = True
-                break
-            run.history.append(row)
-            kept.save(run.history, run.peak_train_mb)
-            self.emit(EpochEnded(row))
+        ended = begin == experiment.epochs
+        while not ended:
+            row = self._epoch(len(run.history))
+            run.stopped = row is None and run.diverged is None
+            if row is not None:
+                run.history.append(row)
+                self.progress = Progress(run.history, run.peak_train_mb)
+                ended = len(run.history) == experiment.epochs
+            ended = ended or row is None
+            save = keep_last or run.stopped if ended else kept.due
+            if self.team.share(save and run.diverged is None):
+                kept.save(self.progress)
+            if row is not None:
+                self.emit(EpochEnded(row))
+        self.method.eval()
         self.emit(Ended(run))
         return run
 
@@ -110,53 +135,67 @@ class _Loop:
         return Batches(self.images.train, self.views, self.experiment.batch_size, epoch)
 
     def _epoch(self, epoch: int) -> Row | None:
-        """Train one epoch and evaluate; None if it was stopped in between."""
-        run, team, experiment = self.result, self.team, self.experiment
-        set_learning_rates(self.optimizers, experiment, epoch)
-        count = len(self.images.train)
-        batches = self._batches(epoch)
-        total = torch.zeros(len(self.method.components), device=self.device)
-        begin = time.perf_counter()
+        """Train one epoch, or what is left of it, and evaluate; None if the run is to end."""
+        run, team, progress = self.result, self.team, self.progress
+        batches, totals = self._batches(epoch), progress.totals
+        if totals is None:
+            totals = torch.zeros(len(self.method.components), device=self.device)
+        progress.totals = totals = totals.to(self.device)
         self.method.train()
-        team.begin([len(index) for index in batches.parts])
-        for step, index in enumerate(batches.parts):
+        recent: list[Tensor] = []
+        bad, stopped, before = None, False, progress.seconds
+        begin = time.perf_counter()
+        left = range(progress.steps, len(batches.parts))
+        team.begin([len(batches.parts[step]) for step in left])
+        for step in left:
             with ExitStack() as measuring:
                 live = self._measure(measuring, step)
-                losses = self._step(batches, step)
+                losses = self._step(batches, epoch, step)
             if losses is None:
-                return None
+                stopped = True
+                break
             if live is not None:
                 run.peak_train_mb = round(live.peak / 1e6, 3)
             if team.reports:
-                total += torch.stack(losses) * len(index)
+                recent.append(torch.stack(losses))
+                totals += recent[-1] * len(batches.parts[step])
+                if len(recent) == CHECK_EVERY or step == left[-1]:
+                    bad = bad or _first_bad(recent, epoch, step)
+                    recent.clear()
                 self.emit(Stepped(epoch, step, losses))
-        means = (total / count).tolist()  # waits for the device, once an epoch
-        seconds = time.perf_counter() - begin
+            progress.steps = step + 1
+            if bad and not team.several:
+                break
+        means = (totals / len(self.images.train)).tolist()  # waits for the device
+        progress.seconds = seconds = before + time.perf_counter() - begin
         team.collect(self.method)
-        peaks = team.gather(run.peak_train_mb)
+        peaks = [peak for peak in team.gather(run.peak_train_mb) if peak]
         row: Row | None = None
-        if team.reports:
+        if team.reports and not stopped and bad is None:
             evaluated = self._evaluate()
             row = evaluated and {
                 "epoch": epoch + 1,
                 **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
                 **evaluated,
                 "seconds": seconds,
-                "images_per_s": count / seconds,
-                "lr": experiment.lr * learning_rate_factor(experiment, epoch),
+                "images_per_s": len(self.images.train) / seconds,
+                "lr": self.optimizers[0].param_groups[0]["lr"],
             }
-        row, run.peak_train_mb = team.share((row, max((p for p in peaks if p), default=None)))
+        found = row, bad, max(peaks, default=None)
+        row, run.diverged, run.peak_train_mb = team.share(found)
+        progress.peak_train_mb = run.peak_train_mb
         return row
 
-    def _step(self, batches: Batches, step: int) -> list[Tensor] | None:
+    def _step(self, batches: Batches, epoch: int, step: int) -> list[Tensor] | None:
         """Train on one batch; the losses of all components so far, or None if stopped."""
         taken = self.team.take(batches, step, self.asked_to_stop)
         if taken is None:
             return None
-        below = taken.losses
-        flow = local_losses(self.own.parts(), taken.r, taken.batch, self.context)
+        set_learning_rates(self.optimizers, self.experiment, epoch, taken.batch.step)
+        below, parts = taken.losses, self.own.parts()
+        flow = local_losses(parts, taken.r, taken.batch, self.context, self.draws)
         del taken  # the images are freed after the component that uses them
-        r, batch, losses = train_step(self.own.parts(), self.optimizers, flow, self.team)
+        r, batch, losses = train_step(parts, self.optimizers, flow, self.team)
         return self.team.give(Taken(r, batch, [*below, *losses]))
 
     def _evaluate(self) -> Row | None:
@@ -183,3 +222,12 @@ class _Loop:
         live.track_training(self.own, self.optimizers)
         live.track(self.team.buffers())
         return live
+
+
+def _first_bad(recent: list[Tensor], epoch: int, last: int) -> Divergence | None:
+    """Where the first loss that is not finite is among those of the steps up to ``last``."""
+    bad = (~torch.stack(recent).isfinite()).nonzero().tolist()  # waits for the device
+    if not bad:
+        return None
+    row, component = bad[0]
+    return Divergence(epoch + 1, last - len(recent) + row + 2, component + 1)

@@ -1,36 +1,59 @@
-"""An optimizer for each component, and the learning rate of each epoch."""
+"""An optimizer for each component, and the learning rate of each step."""
 
 import math
+from typing import Any
 
 import torch
+from torch.nn.utils import clip_grad_norm_
 
 from delog_nb.experiment import Experiment
-from delog_nb.methods.component import Method
+from delog_nb.methods.component import Component, Method
 
 
 def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.Optimizer]:
-    """One Adam for each component."""
-    return [
-        torch.optim.Adam(
-            component.parameter_groups(experiment.lr),
-            weight_decay=experiment.weight_decay,
-            fused=True,
-        )
-        for component in method.parts()
-    ]
+    """One optimizer for each component; with ``clip`` it limits the gradient's norm first."""
+    return [_optimizer(component, experiment) for component in method.parts()]
 
 
-def learning_rate_factor(experiment: Experiment, epoch: int) -> float:
-    """What ``lr`` is multiplied by in ``epoch`` (from 0): a cosine from lr to lr_min."""
+def _optimizer(component: Component, experiment: Experiment) -> torch.optim.Optimizer:
+    kind: Any = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    options = {"momentum": experiment.momentum} if experiment.optimizer == "sgd" else {}
+    optimizer: torch.optim.Optimizer = kind[experiment.optimizer](
+        component.parameter_groups(experiment.lr),
+        weight_decay=experiment.weight_decay,
+        fused=True,
+        **options,
+    )
+    if experiment.clip is not None:
+        parameters, longest = list(component.parameters()), experiment.clip
+
+        def limit(*_: Any) -> None:
+            clip_grad_norm_(parameters, longest)
+
+        optimizer.register_step_pre_hook(limit)
+    return optimizer
+
+
+def learning_rate_factor(experiment: Experiment, epoch: int, step: int | None = None) -> float:
+    """What ``lr`` is multiplied by: a cosine from lr to lr_min, set once an epoch, and warm-up.
+
+    Args:
+        experiment: the run
+        epoch: from 0
+        step: of the whole run, from 0; None leaves out the warm-up
+    """
     low = experiment.lr_min / experiment.lr
-    return low + (1 - low) * (1 + math.cos(math.pi * epoch / experiment.epochs)) / 2
+    cosine = low + (1 - low) * (1 + math.cos(math.pi * epoch / experiment.epochs)) / 2
+    if step is None or step >= experiment.warmup:
+        return cosine
+    return cosine * (step + 1) / experiment.warmup
 
 
 def set_learning_rates(
-    optimizers: list[torch.optim.Optimizer], experiment: Experiment, epoch: int
+    optimizers: list[torch.optim.Optimizer], experiment: Experiment, epoch: int, step: int
 ) -> None:
-    """Give every group of parameters its learning rate for ``epoch`` (from 0)."""
-    factor = learning_rate_factor(experiment, epoch)
+    """Give every group of parameters its learning rate for a step of ``epoch``."""
+    factor = learning_rate_factor(experiment, epoch, step)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

@@ -1,26 +1,49 @@
 """A trained method and how it got there."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+from PIL import Image
+from torch import Tensor
+
+from delog_nb.data import Views, as_pixels
 from delog_nb.experiment import Experiment
 from delog_nb.methods.component import Method, count_parameters
+from delog_nb.training.evaluation import EVALUATION_BATCH, evaluating
 from delog_nb.training.team import Team
 
 Row = dict[str, float | int | None]
 
 
+@dataclass(frozen=True)
+class Divergence:
+    """The first loss that was not finite; epoch, step and component count from 1."""
+
+    epoch: int
+    step: int
+    component: int
+
+    def __str__(self) -> str:
+        return (
+            f"the run diverged: the loss of component {self.component} is not finite in epoch "
+            f"{self.epoch}, step {self.step}: take a smaller lr, a warmup or a clip"
+        )
+
+
 @dataclass
 class Run:
-    """A trained method and how it got there.
+    """A trained method and how it got there. Its model is in evaluation mode.
 
     ``history`` has a row per finished epoch: ``epoch``, ``loss_1`` ... ``loss_K`` (training loss of
-    each component, mean over the epoch), ``val_acc`` and ``test_acc`` (share of images, 0 to 1),
-    ``seconds`` (training), ``eval_seconds``, ``images_per_s`` (training images, two views each),
-    ``lr``. ``peak_train_mb`` is the peak of live tensor bytes in a training step, parameters,
-    gradients and optimizer state included, in 10^6 bytes; of several processes, the largest.
-    ``team`` says which processes trained it.
+    each component, mean over the epoch), ``val_acc`` and ``test_acc`` (share of images, 0 to 1,
+    predicted in float32), ``seconds`` (training), ``eval_seconds``, ``images_per_s`` (training
+    images, two views each), ``lr``. ``peak_train_mb`` is the peak of live tensor bytes in a
+    training step, parameters, gradients and optimizer state included, in 10^6 bytes; of several
+    processes, the largest. ``team`` says which processes trained it. ``mean`` and ``std`` are the
+    data set's, per channel of pixels scaled to [0, 1].
     """
 
     experiment: Experiment
@@ -28,10 +51,43 @@ class Run:
     device: str
     precision: str
     classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     history: list[Row] = field(default_factory=list)
     peak_train_mb: float | None = None
     stopped: bool = False
+    diverged: Divergence | None = None
     team: str = Team.label
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``stopped`` or ``diverged``."""
+        return "diverged" if self.diverged else "stopped" if self.stopped else "finished"
+
+    def predict(self, images: Tensor | Sequence[Image.Image]) -> Tensor:
+        """Logits (N, classes) of images as they come, in float32 on the CPU.
+
+        Args:
+            images: uint8 (N, C, H, W) of the size that the run was trained on, or PIL images of
+                any size and mode, which are resized and converted as `delog_nb.data` does it
+
+        Raises:
+            DataError: the images are of another kind, size or number of channels.
+
+        >>> from delog_nb import Experiment, data, train
+        >>> run = train(Experiment(preset="quick", epochs=1))
+        >>> run.predict(data.load(run.experiment).test.images[:3]).shape
+        torch.Size([3, 10])
+        """
+        shape = len(self.mean), self.experiment.image_size, self.experiment.image_size
+        pixels = as_pixels(images, shape)
+        views = Views(self.mean, self.std, device=self.device)
+        with evaluating(self.model):
+            logits = [
+                self.model.predict(views.normalize(part.to(self.device))).float().cpu()
+                for part in pixels.split(EVALUATION_BATCH)
+            ]
+        return torch.cat(logits)
 
     @property
     def train_params(self) -> int:
@@ -43,18 +99,23 @@ class Run:
 
     @property
     def test_acc(self) -> float:
-        """Test accuracy after the last epoch, 0 to 1; NaN before the first one ends."""
-        return float(self.history[-1]["test_acc"] or 0.0) if self.history else math.nan
+        """Test accuracy after the last epoch, 0 to 1; NaN before the first one, or if diverged."""
+        if self.diverged or not self.history:
+            return math.nan
+        return float(self.history[-1]["test_acc"] or 0.0)
 
-    def results(self) -> dict[str, float | int | None]:
+    def results(self) -> dict[str, Any]:
         """The figures that a record keeps; best over epochs chooses on test images: optimistic."""
         rows = self.history
-        chosen = _best(rows, "val_acc")
-        best = _best(rows, "test_acc")
+        judged = [] if self.diverged else rows  # a run that diverged has no accuracy
+        chosen = _best(judged, "val_acc")
+        best = _best(judged, "test_acc")
         timed = rows[1:] or rows  # the first epoch also warms up
         return {
+            "state": self.state,
+            "diverged": asdict(self.diverged) if self.diverged else None,
             "epochs": len(rows),
-            "test_acc": rows[-1]["test_acc"] if rows else None,
+            "test_acc": judged[-1]["test_acc"] if judged else None,
             "test_acc_at_best_val": chosen["test_acc"] if chosen else None,
             "best_val_epoch": chosen["epoch"] if chosen else None,
             "test_acc_best_over_epochs": best["test_acc"] if best else None,

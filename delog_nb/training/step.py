@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component
+from delog_nb.training.randomness import Draws
 from delog_nb.training.team import Team
 
 
@@ -25,16 +27,18 @@ def local_losses(
     r: Tensor,
     batch: Batch,
     context: AbstractContextManager[object] = nullcontext(),  # noqa: B008 - it has no state
+    draws: Draws | None = None,
 ) -> Iterator[Local]:
     """Go up the components with features ``r``: nothing flows back from one into another.
 
     Whoever calls decides what to do with a component's loss before the next one begins; after its
     backward pass its graph is freed, so that the memory of a step does not grow with the number of
     components. A caller that keeps no reference to the images frees them after the first one.
+    ``draws`` seeds what components draw; without it they draw from the global random state.
     """
-    for component in components:
-        with context:
-            r, batch, loss = component(r.detach(), batch)
+    for place, component in enumerate(components):
+        with context, draws.of(batch.step, place) if draws else nullcontext() as generator:
+            r, batch, loss = component(r.detach(), replace(batch, generator=generator))
         yield Local(r, batch, loss)
 
 

@@ -35,7 +35,9 @@ class Team:
 
     reports = True
     label = "one process"
+    several = False  # whether other processes have to hear of what this one finds
     components = slice(None)  # those that this process trains, of all
+    share_of_batch = 0  # number of this process among those that share a batch
 
     def assign(
         self,
