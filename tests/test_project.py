@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from delog_nb.experiment.presets import DEPARTURES
 from delog_nb.lab.syllabus import lessons, update_readme
 
 if sys.version_info >= (3, 11):
@@ -122,3 +123,8 @@ def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"\b[1-9]\d* passed", done.stdout)
+
+
+def test_the_documentation_shows_where_the_paper_preset_departs() -> None:
+    lines = (ROOT / "docs" / "recipe.md").read_text().splitlines()
+    assert [line[2:] for line in lines if line.startswith("- ")] == list(DEPARTURES)
