@@ -17,7 +17,7 @@ from benchmarks.common import Report, Turn, agree, command, interleaved, ours, r
 from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
-from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.training import make_optimizers, pick_precision
 
 # (net, width, images in a batch): two views each; sizes that a step of a second or less takes
@@ -131,7 +131,7 @@ def _row(method: str, net: str, width: float, images: int, fast: bool) -> dict[s
     adam, adams = plain.adam(one, experiment), make_optimizers(other, experiment)
 
     def turn(precision: str) -> Turn:
-        return Turn(lambda: ours(other, adams, last, t, precision), kept_pages, warm=1)
+        return Turn(lambda: ours(other, adams, last, t, precision), freed_memory_kept, warm=1)
 
     turns = {"plain": Turn(lambda: plain.step(one, adam, r, t), warm=1), "float32": turn("float32")}
     if fast:

@@ -14,7 +14,7 @@ from sklearn.linear_model import RidgeClassifier
 from delog_nb import data, train
 from delog_nb.lab import short_flows
 from delog_nb.lab.style import method_style
-from delog_nb.measure.early import Look, Looking, look, separation
+from delog_nb.measure.early import Look, Looks, look, separation
 from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record
 
@@ -37,7 +37,7 @@ def test_separation_is_what_an_analysis_of_variance_finds() -> None:
 
 def test_looking_changes_nothing_and_sees_each_epoch() -> None:
     run = tiny(method="delog-scl", limit=120)
-    looking = Looking()
+    looking = Looks()
     seen = train(run, looking)
     assert same_history(seen.history, train(run).history)
     found = looking.looks[run]
@@ -73,7 +73,7 @@ def test_the_first_images_of_each_class_are_what_a_probe_learns_from() -> None:
     images = data.load(run.experiment)
     before = [p.clone() for p in run.model.state_dict().values()]
     seen = look(run, images, 2, per_class=3)
-    assert run.model.training
+    assert not run.model.training
     assert all(map(torch.equal, before, run.model.state_dict().values()))
     assert len(seen.probes) == len(seen.separation) == run.experiment.depth
     assert all(0 <= value <= 1 for value in (*seen.probes, *seen.separation))

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.allocator import freed_memory_kept
 
 # Fresh pages that writing and freeing 64 MB takes, ten times over; memory held after the block.
 FAULTS = """
 import psutil, resource, torch
-from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.allocator import freed_memory_kept
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -20,7 +20,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 resident = lambda: psutil.Process().memory_info().rss
-with kept_pages():
+with freed_memory_kept():
     # not at once: free blocks of the right sizes have to be there
     inside = min(faults() for _ in range(10))
     kept = resident()
@@ -37,10 +37,10 @@ def test_freed_pages_are_used_again_inside_and_handed_back_after() -> None:
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    with kept_pages():
+    with freed_memory_kept():
         pass
 
 
 def test_an_error_inside_goes_through() -> None:
-    with pytest.raises(KeyError), kept_pages():
+    with pytest.raises(KeyError), freed_memory_kept():
         raise KeyError

@@ -202,7 +202,7 @@ def test_devices_and_precisions() -> None:
     assert pick_device("cpu").type == "cpu"
     if not torch.cuda.is_available():
         assert pick_device("auto").type == "cpu"
-        with pytest.raises(ExperimentError, match="'cuda' is not to be had"):
+        with pytest.raises(ExperimentError, match="'cuda' is not available"):
             train(tiny(device="cuda"))
 
 

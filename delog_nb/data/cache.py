@@ -28,13 +28,13 @@ def cached(key: str, read: Callable[[], Raw]) -> Raw:
     path = cache_dir() / "decoded" / f"{key}.npz"
     if path.exists():
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with np.load(path, allow_pickle=False) as arrays:
                 return Raw(
-                    kept["train_images"],
-                    kept["train_labels"],
-                    kept["test_images"],
-                    kept["test_labels"],
-                    tuple(str(name) for name in kept["classes"]),
+                    arrays["train_images"],
+                    arrays["train_labels"],
+                    arrays["test_images"],
+                    arrays["test_labels"],
+                    tuple(str(name) for name in arrays["classes"]),
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)

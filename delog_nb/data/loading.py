@@ -38,12 +38,12 @@ def load(experiment: Experiment) -> ImageData:
 
     rng = np.random.default_rng(experiment.seed)
     labels = raw.train_labels
-    kept = np.arange(len(labels))
+    chosen = np.arange(len(labels))
     if experiment.limit is not None and experiment.limit < len(labels):
-        kept = stratified(labels, experiment.limit, rng)
-    held = stratified(labels[kept], round(len(kept) * experiment.val_fraction), rng)
-    val = kept[held]
-    train = np.delete(kept, held)
+        chosen = stratified(labels, experiment.limit, rng)
+    held = stratified(labels[chosen], round(len(chosen) * experiment.val_fraction), rng)
+    val = chosen[held]
+    train = np.delete(chosen, held)
     if len(train) < 2:
         raise DataError(
             f"limit = {experiment.limit} leaves {len(train)} training images: at least 2 are needed"

@@ -62,9 +62,9 @@ def _step_seconds(experiment: Experiment) -> float:
     before = torch.get_num_threads()
     torch.set_num_threads(job.threads())  # as the run itself will
     try:
-        found = estimate(experiment)
+        estimated = estimate(experiment)
     finally:
         torch.set_num_threads(before)
-    if found.seconds is None:
-        raise ExperimentError(f"the run {experiment.run_id} {found}")
-    return found.seconds / _steps(experiment)
+    if estimated.seconds is None:
+        raise ExperimentError(f"the run {experiment.run_id} {estimated}")
+    return estimated.seconds / _steps(experiment)

@@ -71,7 +71,7 @@ class Grid(BaseModel):
         """
         self._check_names()
         used = [False] * len(self.exclude)
-        found: dict[str, Experiment] = {}
+        experiments: dict[str, Experiment] = {}
         for values in itertools.product(*self.cross.values()):
             chosen = self.fixed | dict(zip(self.cross, values, strict=True))
             matches = [_matches(entry, chosen) for entry in self.exclude]
@@ -79,13 +79,13 @@ class Grid(BaseModel):
             if any(matches):
                 continue
             experiment = Experiment(**chosen)
-            found.setdefault(experiment.run_id, experiment)
+            experiments.setdefault(experiment.run_id, experiment)
         for entry, did in zip(self.exclude, used, strict=True):
             if not did:
                 raise ExperimentError(f"exclude: no run has {_text(entry)}")
-        if not found:
+        if not experiments:
             raise ExperimentError("exclude leaves no run: take out one of its entries")
-        return list(found.values())
+        return list(experiments.values())
 
     def _check_names(self) -> None:
         places: list[tuple[str, Iterable[str]]] = [("fixed", self.fixed), ("cross", self.cross)]

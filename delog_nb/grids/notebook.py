@@ -89,9 +89,9 @@ def _assigned(cells: list[str]) -> list[str]:
 def write(notebook: Path) -> None:
     """Put `cell` into the notebook's cell that is tagged ``parameters``."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
-    for found in content["cells"]:
-        if "parameters" in found["metadata"].get("tags", []):
-            found["source"] = cell().splitlines(keepends=True)
+    for notebook_cell in content["cells"]:
+        if "parameters" in notebook_cell["metadata"].get("tags", []):
+            notebook_cell["source"] = cell().splitlines(keepends=True)
     with write_atomically(notebook) as file:
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
         file.write((text + "\n").encode())

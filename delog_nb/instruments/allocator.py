@@ -16,7 +16,7 @@ _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20
 
 
 @contextlib.contextmanager
-def kept_pages() -> Iterator[None]:
+def freed_memory_kept() -> Iterator[None]:
     """Within it, freed memory is kept for the next allocation; at the end it is handed back.
 
     No result changes, and resident memory stays at the peak that it reaches anyway. Does nothing

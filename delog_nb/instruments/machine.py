@@ -28,13 +28,13 @@ def versions(*more: str) -> dict[str, str | None]:
 
     ``more`` names further packages; one that is not installed has the version None.
     """
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    known: dict[str, str | None] = {"python": platform.python_version()}
     for package in ("delog_nb", "torch", "torchvision", "numpy", *more):
         try:
-            found[package] = metadata.version(package)
+            known[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = None
-    return found | {"git": git_revision()}
+            known[package] = None
+    return known | {"git": git_revision()}
 
 
 def git_revision() -> str | None:

@@ -43,7 +43,7 @@ class Source:
 
     def runs(self, net: str) -> list[Record]:
         """The grid's runs of ``net`` that are in the folder."""
-        return records.kept(self._experiments(net), ROOT / self.folder)
+        return records.finished(self._experiments(net), ROOT / self.folder)
 
     def has(self, net: str) -> bool:
         """Whether the grid has runs of ``net`` at all."""

@@ -47,7 +47,7 @@ def recorded(name: str) -> Recorded:
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
     wanted = described.experiments()
-    found = records.kept(wanted, RUNS)
+    found = records.finished(wanted, RUNS)
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
     return Recorded(described, found, len(wanted))

@@ -1,4 +1,4 @@
-"""What a batch offers an anchor, and how much gradients differ from batch to batch."""
+"""Positives per anchor in a batch, and how much gradients differ from batch to batch."""
 
 import math
 from collections.abc import Iterable
@@ -81,10 +81,10 @@ def gradients_by_component(
         For each component (R, D) with D the number of its layers' parameters.
     """
     parts = method.parts()
-    found: list[list[Tensor]] = [[] for _ in parts]
+    by_component: list[list[Tensor]] = [[] for _ in parts]
     for views, labels in batches:
         flow = local_losses(parts, views, Batch.of(labels))
-        for component, made, rows in zip(parts, flow, found, strict=True):
+        for component, made, rows in zip(parts, flow, by_component, strict=True):
             gradients = torch.autograd.grad(made.loss, list(component.layers.parameters()))
             rows.append(torch.cat([gradient.flatten() for gradient in gradients]))
-    return [torch.stack(rows) for rows in found]
+    return [torch.stack(rows) for rows in by_component]

@@ -112,7 +112,7 @@ def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
     optimizers = make_optimizers(Method(halves), experiment)
     views = Views.of(experiment, images.mean, images.std)
     split = Split(images.train.images, images.train.labels.cpu())
-    found = [state(parts, experiment, classes)]
+    states = [state(parts, experiment, classes)]
     for epoch in range(experiment.epochs):
         batches = Batches(split, views, experiment.batch_size, epoch)
         for place, index in enumerate(batches.parts):
@@ -120,5 +120,5 @@ def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
             set_learning_rates(optimizers, experiment, epoch, batch.step)
             flow = local_losses(halves, torch.zeros(()), batch)
             train_step(halves, optimizers, flow)
-        found.append(state(parts, experiment, classes, epoch + 1))
-    return found
+        states.append(state(parts, experiment, classes, epoch + 1))
+    return states

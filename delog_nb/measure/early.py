@@ -69,7 +69,7 @@ def first_of_each(labels: Tensor, count: int) -> Tensor:
     return (own <= count).nonzero()[:, 0]
 
 
-class Looking:
+class Looks:
     """Looks at the blocks of runs while they are trained: the ``on_event`` of `delog_nb.train`.
 
     ``looks`` has a list for each experiment, a `Look` for each epoch that was asked for. Looking
@@ -98,5 +98,5 @@ class Looking:
             return
         if self.epochs is not None and epoch not in self.epochs:
             return
-        found = look(self._run, self._images, epoch, self.per_class)
-        self.looks.setdefault(self._run.experiment, []).append(found)
+        seen = look(self._run, self._images, epoch, self.per_class)
+        self.looks.setdefault(self._run.experiment, []).append(seen)

@@ -17,7 +17,7 @@ def ways_out(parts: list[Component]) -> list[Callable[[Tensor], Tensor] | None]:
     this component and those below. A projection head leads to no logits. The last component of
     BP, Early Exit and Delog-SCL gives logits itself.
     """
-    found: list[Callable[[Tensor], Tensor] | None] = []
+    ways: list[Callable[[Tensor], Tensor] | None] = []
     decoders: list[nn.Module] = []
     for part in parts:
         modules = dict(part.objective.named_children())
@@ -29,8 +29,8 @@ def ways_out(parts: list[Component]) -> list[Callable[[Tensor], Tensor] | None]:
             way = [modules["classifier"]]
         elif not modules:
             way = []
-        found.append(None if way is None else nn.Sequential(*way))
-    return found
+        ways.append(None if way is None else nn.Sequential(*way))
+    return ways
 
 
 def exit_accuracies(run: Run, images: ImageData) -> list[float | None]:

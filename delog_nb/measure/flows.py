@@ -155,12 +155,12 @@ def spread(method: Method, images: Tensor) -> list[float]:
     :math:`\|R - \bar R\| / \|R\|` with R (B, ...) the outputs and :math:`\bar R` their mean over
     the batch. BatchNorm's running statistics are left as they were.
     """
-    found = []
+    spreads = []
     r = images
     for layer in layers_of(method):
         r = _without_memory(layer, r)
-        found.append(float((r - r.mean(0)).double().norm() / r.double().norm()))
-    return found
+        spreads.append(float((r - r.mean(0)).double().norm() / r.double().norm()))
+    return spreads
 
 
 def feature_gradients(method: Method, images: Tensor, labels: Tensor) -> list[float]:
@@ -225,14 +225,14 @@ class FlowLength:
 
 def flow_lengths(method: Method, images: Tensor, labels: Tensor) -> list[FlowLength]:
     """Lengths of each component's gradient flow, counted in the graph of a real forward pass."""
-    found = []
+    lengths = []
     parts = method.parts()
     with _outputs_of(parts) as outputs:
         for made in local_losses(parts, images, Batch.of(labels)):
             stations = {output.grad_fn for output in outputs}
             node = made.loss.grad_fn
-            found.append(FlowLength(longest_path(node, stations), longest_path(node)))
-    return found
+            lengths.append(FlowLength(longest_path(node, stations), longest_path(node)))
+    return lengths
 
 
 @contextmanager

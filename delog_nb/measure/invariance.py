@@ -115,14 +115,14 @@ def _take(split: Split, count: int, seed: int) -> Split:
 
 def heads_by_block(method: Method) -> dict[int, nn.Module]:
     """The projection head that stands after block l, by l from 1; empty for methods without."""
-    found: dict[int, nn.Module] = {}
+    heads: dict[int, nn.Module] = {}
     block = 0
     for part in method.parts():
         block += len(part.layers)
         head = getattr(part.objective, "head", None)
         if isinstance(head, nn.Module):
-            found[block] = head
-    return found
+            heads[block] = head
+    return heads
 
 
 Place = tuple[int, str]  # block from 1, and r, z or z0
@@ -135,15 +135,17 @@ def features(run: Run, images: ImageData, split: Split) -> dict[Place, Tensor]:
     if heads["z"]:
         first = methods.build(run.experiment).to(run.device).eval()
         heads["z0"] = heads_by_block(first)
-    found: dict[Place, list[Tensor]] = {}
+    parts_by_place: dict[Place, list[Tensor]] = {}
     for outputs in block_outputs(run, images, split):
         for block, r in enumerate(outputs, 1):
-            found.setdefault((block, "r"), []).append(as_vectors(r))
+            parts_by_place.setdefault((block, "r"), []).append(as_vectors(r))
             for name, by_block in heads.items():
                 if block in by_block:
                     z = by_block[block](r)
-                    found.setdefault((block, name), []).append(F.normalize(z.float(), dim=1))
-    return {place: torch.cat(parts) for place, parts in found.items()}
+                    parts_by_place.setdefault((block, name), []).append(
+                        F.normalize(z.float(), dim=1)
+                    )
+    return {place: torch.cat(parts) for place, parts in parts_by_place.items()}
 
 
 def probe_run(

@@ -81,13 +81,13 @@ def loss_costs(
     Returns:
         By name, by size.
     """
-    found: dict[str, dict[int, Cost]] = {name: {} for name in ways}
+    costs: dict[str, dict[int, Cost]] = {name: {} for name in ways}
     for size in sizes:
         z = F.normalize(torch.randn(size, 128, generator=torch.Generator().manual_seed(0)), dim=1)
         labels = torch.arange(size) % 10
         for name, way in ways.items():
             if size <= (largest or {}).get(name, size):
-                found[name][size] = loss_cost(
+                costs[name][size] = loss_cost(
                     partial(way, labels=labels, tau=0.1), z, repeats=repeats
                 )
-    return found
+    return costs

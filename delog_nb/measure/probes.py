@@ -23,10 +23,10 @@ def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Te
     views = _views(run, images)
     for batch in split.images.split(_BATCH):
         with evaluating(run.model):
-            found = [views.normalize(batch)]
+            features = [views.normalize(batch)]
             for block in blocks[: run.experiment.depth]:
-                found.append(block(found[-1]))
-        yield found[1:]
+                features.append(block(features[-1]))
+        yield features[1:]
 
 
 def as_vectors(r: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def block_features(run: Run, images: ImageData, split: Split) -> list[Tensor]:
 
     They are as `as_vectors` makes them, on the run's device.
     """
-    batches = ([as_vectors(r) for r in found] for found in block_outputs(run, images, split))
+    batches = ([as_vectors(r) for r in features] for features in block_outputs(run, images, split))
     return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
 

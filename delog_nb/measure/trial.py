@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from delog_nb import methods
 from delog_nb.data import Split, Views, shape
 from delog_nb.experiment import Experiment
-from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.clock import moment
 from delog_nb.training import (
     EVALUATION_BATCH,
@@ -96,11 +96,11 @@ class StepInParts:
             for part, optimizer in zip(trial.method.parts(), trial.optimizers, strict=True)
         ]
         self._last = 0.0
-        self.found: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
 
     def step(self) -> dict[str, float]:
         """Take a step; the seconds of each of `PARTS`."""
-        self.found = dict.fromkeys(PARTS, 0.0)
+        self.seconds = dict.fromkeys(PARTS, 0.0)
         self._last = moment(self.trial.device)
         flow = self.trial.flow()
         self._lap("views")
@@ -110,7 +110,7 @@ class StepInParts:
                     adam.step()
                     adam.zero_grad()
                     self._lap(name)
-        return self.found
+        return self.seconds
 
     def gradients(self, flow: Iterator[Local]) -> Iterator[Local]:
         """Leave each component's gradients in its parameters, as ``flow`` goes up."""
@@ -154,7 +154,7 @@ class StepInParts:
 
     def _lap(self, part: str) -> None:
         now = moment(self.trial.device)
-        self.found[part] = self.found.get(part, 0.0) + now - self._last
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
 
@@ -191,14 +191,14 @@ def time_steps(experiments: Mapping[str, Experiment], rounds: int) -> dict[str, 
     """
     trials = {name: Trial(experiment) for name, experiment in experiments.items()}
     in_parts = {name: StepInParts(trial) for name, trial in trials.items()}
-    found = {name: Timing() for name in trials}
-    with kept_pages():
+    timings = {name: Timing() for name in trials}
+    with freed_memory_kept():
         for round_ in range(-2, rounds):
             for name, trial in trials.items():
                 step, parts = trial.seconds(trial.step), in_parts[name].step()
                 prediction = trial.seconds(trial.evaluate) / trial.evaluated
                 if round_ >= 0:
-                    found[name].steps.append(step)
-                    found[name].parts.append(parts)
-                    found[name].predictions.append(prediction)
-    return found
+                    timings[name].steps.append(step)
+                    timings[name].parts.append(parts)
+                    timings[name].predictions.append(prediction)
+    return timings

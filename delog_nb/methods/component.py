@@ -68,10 +68,10 @@ class Component(nn.Module):
     def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Batch, Tensor]:
         """Features of the component below -> own features, batch for the next one, local loss."""
         r = self.layers(r)
-        found = self.objective(r, batch)
-        if isinstance(found, Tensor):
-            return r, batch, found
-        loss, target = found
+        returned = self.objective(r, batch)
+        if isinstance(returned, Tensor):
+            return r, batch, returned
+        loss, target = returned
         return r, replace(batch, target=target.detach()), loss
 
     @property

@@ -114,10 +114,10 @@ class _AllGather(torch.autograd.Function):
         most = max(counts)  # all ranks' messages are of one size
         padded = rows.new_zeros(most, *rows.shape[1:])
         padded[: len(rows)] = rows
-        found = [torch.empty_like(padded) for _ in counts]
+        gathered = [torch.empty_like(padded) for _ in counts]
         with talking():
-            dist.all_gather(found, padded)
-        return torch.cat([part[:count] for part, count in zip(found, counts, strict=True)])
+            dist.all_gather(gathered, padded)
+        return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:

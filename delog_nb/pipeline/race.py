@@ -108,10 +108,10 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
         choices.write_text(json.dumps(run.model_dump(mode="json")))
         words = ["-m", __name__, str(choices), str(batches), str(result)]
         _run([sys.executable, "-m", __name__, "--launch", str(stages), *words])
-        found = json.loads(result.read_text())
-    found["runs"] = [(first, end) for first, end in found["runs"]]
-    found["tasks"] = [Task(*task) for task in found["tasks"]]
-    return Race(cores=_cores(), **found)
+        measured = json.loads(result.read_text())
+    measured["runs"] = [(first, end) for first, end in measured["runs"]]
+    measured["tasks"] = [Task(*task) for task in measured["tasks"]]
+    return Race(cores=_cores(), **measured)
 
 
 def _cores() -> int:
@@ -214,7 +214,7 @@ def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
     if not team.reports:
         return
     ours = run.model.state_dict()
-    found = {
+    measured = {
         "alone": team.alone,
         "together": team.seconds,
         "runs": team.runs,
@@ -224,7 +224,7 @@ def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
         "same_weights": all(torch.equal(ours[name], weights[name]) for name in ours),
         "tasks": _typical(every),
     }
-    result.write_text(json.dumps(found))
+    result.write_text(json.dumps(measured))
 
 
 def _first(data: ImageData, count: int) -> ImageData:

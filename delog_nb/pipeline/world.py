@@ -41,10 +41,10 @@ class Processes(Team):
 
     def gather(self, value: Value) -> list[Value]:
         """The values by rank on the reporter; nothing on the others."""
-        found: list[Any] | None = [None] * self.size if self.reports else None
+        values: list[Any] | None = [None] * self.size if self.reports else None
         with talking():
-            dist.gather_object(value, found, dst=self.reporter)
-        return found or []
+            dist.gather_object(value, values, dst=self.reporter)
+        return values or []
 
     def share(self, value: Any) -> Any:
         """The reporter's ``value`` on every rank."""

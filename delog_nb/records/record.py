@@ -116,7 +116,7 @@ def _read_history(path: Path) -> list[Row]:
     return [row | {"epoch": int(row["epoch"] or 0)} for row in rows]
 
 
-def kept(experiments: Iterable[Experiment], out: Path) -> list[Record]:
+def finished(experiments: Iterable[Experiment], out: Path) -> list[Record]:
     """The records in ``out`` of those ``experiments`` that have been run, in their order.
 
     Raises:

@@ -44,13 +44,13 @@ def train_once(
     """
     team = team or Team()
     folder = out / experiment.run_id
-    found = _found(folder, team)
-    if found is not None:
-        return found
+    record = _found(folder, team)
+    if record is not None:
+        return record
     with _writing(experiment, out) if team.reports else nullcontext():
-        found = _found(folder, team)  # another process made it while this one waited
-        if found is not None:
-            return found
+        record = _found(folder, team)  # another process made it while this one waited
+        if record is not None:
+            return record
         run = training.train(
             experiment,
             on_event,
@@ -63,19 +63,19 @@ def train_once(
         )
         if run.stopped:
             return None
-        record: Record = team.share(record_of(run))
+        made: Record = team.share(record_of(run))
         if team.reports:
-            save(record, out)
+            save(made, out)
             if run.diverged or not keep_checkpoint:
                 (folder / CHECKPOINT).unlink(missing_ok=True)
-        return record
+        return made
 
 
 def _found(folder: Path, team: Team) -> Record | None:
     """The record in ``folder``, if there is one, for every process of ``team``."""
     there = team.reports and (folder / RECORD).exists()
-    found: Record | None = team.share(load(folder) if there else None)
-    return found
+    record: Record | None = team.share(load(folder) if there else None)
+    return record
 
 
 def restore(experiment: Experiment, out: Path, *, data: ImageData | None = None) -> Run:

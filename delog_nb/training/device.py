@@ -8,7 +8,7 @@ from delog_nb.experiment import ExperimentError
 def pick_device(name: str) -> torch.device:
     """``auto`` is a CUDA GPU where there is one. Raises `ExperimentError` for one that is not."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ExperimentError("device = 'cuda' is not to be had: PyTorch finds no GPU here")
+        raise ExperimentError("device = 'cuda' is not available: PyTorch finds no GPU here")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

@@ -15,7 +15,7 @@ from torch import Tensor
 from delog_nb import methods
 from delog_nb.data import ImageData, Views, load
 from delog_nb.experiment import Experiment
-from delog_nb.instruments.allocator import kept_pages
+from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.training.batches import Batches
 from delog_nb.training.checkpoint import Checkpoint, Progress
@@ -69,10 +69,10 @@ def train(
         DataError: the images cannot be used.
     """
     team = team or Team()
-    with kept_pages():
+    with freed_memory_kept():
         loop = _Loop(experiment, data or load(experiment), on_event, should_stop, team)
-        kept = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
-        return loop.run(kept, keep_checkpoint)
+        file = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
+        return loop.run(file, keep_checkpoint)
 
 
 class _Loop:
@@ -105,10 +105,10 @@ class _Loop:
         data = images.classes, images.mean, images.std
         self.result = Run(experiment, method, str(self.device), precision, *data, team=team.label)
 
-    def run(self, kept: Checkpoint, keep_last: bool) -> Run:
-        """Train from where ``kept`` left off to the last epoch, or until asked to stop."""
+    def run(self, checkpoint: Checkpoint, keep_last: bool) -> Run:
+        """Train from where ``checkpoint`` left off to the last epoch, or until asked to stop."""
         run, experiment = self.result, self.experiment
-        self.progress = kept.restore()
+        self.progress = checkpoint.restore()
         run.history, run.peak_train_mb = self.progress.history, self.progress.peak_train_mb
         self.team.restored(self.method)
         begin, count = len(run.history), len(self.method.components)
@@ -122,9 +122,9 @@ class _Loop:
                 self.progress = Progress(run.history, run.peak_train_mb)
                 ended = len(run.history) == experiment.epochs
             ended = ended or row is None
-            save = keep_last or run.stopped if ended else kept.due
+            save = keep_last or run.stopped if ended else checkpoint.due
             if self.team.share(save and run.diverged is None):
-                kept.save(self.progress)
+                checkpoint.save(self.progress)
             if row is not None:
                 self.emit(EpochEnded(row))
         self.method.eval()
@@ -181,8 +181,8 @@ class _Loop:
                 "images_per_s": len(self.images.train) / seconds,
                 "lr": self.optimizers[0].param_groups[0]["lr"],
             }
-        found = row, bad, max(peaks, default=None)
-        row, run.diverged, run.peak_train_mb = team.share(found)
+        outcome = row, bad, max(peaks, default=None)
+        row, run.diverged, run.peak_train_mb = team.share(outcome)
         progress.peak_train_mb = run.peak_train_mb
         return row
 

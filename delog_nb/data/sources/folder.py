@@ -17,7 +17,7 @@ def class_names(data_dir: Path) -> tuple[str, ...]:
 
     Raises `DataError` for a missing folder, no class, or classes that differ.
     """
-    found = {}
+    folders = {}
     for part in ("train", "test"):
         folder = data_dir / part
         if not folder.is_dir():
@@ -25,20 +25,20 @@ def class_names(data_dir: Path) -> tuple[str, ...]:
                 f"there is no folder {folder}: images are looked for in "
                 f"{data_dir / 'train'}/<class>/* and {data_dir / 'test'}/<class>/*"
             )
-        found[part] = {
+        folders[part] = {
             entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."
         }
-        if not found[part]:
+        if not folders[part]:
             raise DataError(f"{folder} holds no class folders: put images in {folder}/<class>/*")
     for part, other in (("train", "test"), ("test", "train")):
-        alone = sorted(found[part] - found[other])
+        alone = sorted(folders[part] - folders[other])
         if alone:
             raise DataError(
                 f"classes differ between train and test: {', '.join(alone[:5])}"
                 f"{' and more' if len(alone) > 5 else ''} in {data_dir / part} but not in "
                 f"{data_dir / other}"
             )
-    return tuple(sorted(found["train"]))
+    return tuple(sorted(folders["train"]))
 
 
 def _list_images(folder: Path) -> list[tuple[str, int, int]]:
