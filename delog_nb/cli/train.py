@@ -95,9 +95,9 @@ def report(record: Record | None, experiment: Experiment, out: Path) -> int:
         print(f"Stopped. The same command goes on from {folder}", file=sys.stderr)
         return 130
 
-    from delog_nb.lab.figures import summary, summary_for_people
+    from delog_nb.records.summary import summary, summary_for_people
 
-    row = summary_for_people(summary([record])).iloc[0]
+    (row,) = summary_for_people(summary([record]))
     for name, value in row.items():
         print(f"{name}: {value}")
     print(f"Record: {folder}")
