@@ -238,7 +238,7 @@ def test_a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint(tmp_path
     assert not any(psutil.pid_exists(pid) for pid in ranks.values())
 
     (checkpoint,) = tmp_path.glob("*/checkpoint.pt")
-    kept = len(torch.load(checkpoint)["history"])
+    kept = len(torch.load(checkpoint)["progress"]["history"])
     with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as launcher:
         assert launcher.stderr is not None
         first = launcher.stderr.readline()
@@ -247,7 +247,7 @@ def test_a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint(tmp_path
     assert f"epoch {kept + 1}, test" in first
     assert rest.splitlines()[-1].startswith("Stopped. The same command goes on from")
     assert launcher.returncode == 130
-    assert kept < len(torch.load(checkpoint)["history"]) < 20
+    assert kept < len(torch.load(checkpoint)["progress"]["history"]) < 20
 
     assert main(["train", *options]) == 0  # the ordinary loop takes the checkpoint for its own
     (record,) = records.find(tmp_path)

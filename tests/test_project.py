@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ else:
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"pytorch-cpu": "torch"}
+IMPORTED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 def requirements() -> tuple[dict[str, str], dict[str, str]]:
@@ -47,6 +50,28 @@ def test_conda_environments_agree_with_pyproject(path: str) -> None:
     assert re.fullmatch(r"=3\.\d+", found.pop("python"))
     found.pop("pip")
     assert found == requirements()[0]
+
+
+def third_party(paths: Iterable[Path]) -> set[str]:
+    """Distributions that these files import, at the top or inside."""
+    found = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return {IMPORTED.get(n, n) for n in found - sys.stdlib_module_names - {"delog_nb"}}
+
+
+def test_the_base_dependencies_are_those_of_all_rooms_but_the_lab() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    base = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    files = (ROOT / "delog_nb").rglob("*.py")
+    core = third_party(p for p in files if p.relative_to(ROOT / "delog_nb").parts[0] != "lab")
+    # what these are asked for, they ask whether it is there: doctor, sweep, compare's page
+    assert core - base == {"anywidget", "distributed", "pandas", "papermill", "plotly"}
+    assert base <= core
 
 
 def test_constraints_pin_every_dependency_within_its_range() -> None:

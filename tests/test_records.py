@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import same_history, tiny
 
+import delog_nb
 from delog_nb import data, records, train
-from delog_nb.experiment import WriteError
+from delog_nb.cli import main
+from delog_nb.experiment import RecordError, WriteError
 from delog_nb.instruments.files import write_atomically
 
 
@@ -130,3 +134,53 @@ def test_mean_and_std() -> None:
     assert mean == 2
     assert math.isnan(std)
     assert all(math.isnan(x) for x in records.mean_and_std([]))
+
+
+def test_load_run_gives_the_run_back_without_reading_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny(method="al", net="resnet", width=0.125, epochs=1)
+    images = data.load(experiment).test.images[:5]
+    record = records.train_once(experiment, tmp_path, keep_checkpoint=True)
+    assert record is not None
+    expected = records.restore(experiment, tmp_path).predict(images)
+    monkeypatch.setattr(data, "load", None)
+    monkeypatch.setattr(data, "shape", None)
+    run = delog_nb.load_run(tmp_path / experiment.run_id)
+    assert not run.model.training
+    assert (run.history, run.classes, run.state) == (record.history, images_classes(), "finished")
+    torch.testing.assert_close(run.predict(images), expected)
+    (tmp_path / experiment.run_id / records.CHECKPOINT).unlink()
+    with pytest.raises(RecordError, match=r"holds no checkpoint\.pt: its weights were not kept"):
+        delog_nb.load_run(tmp_path / experiment.run_id)
+    with pytest.raises(RecordError, match="is not a readable record"):
+        delog_nb.load_run(tmp_path / "none")
+
+
+def images_classes() -> tuple[str, ...]:
+    return tuple(str(digit) for digit in range(10))
+
+
+def test_a_run_that_diverged_is_a_record_without_accuracies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A learning rate at which plain gradient descent cannot but fail, by the command itself."""
+    words = ["train", "--preset", "quick", "--limit", "60", "--method", "bp", "--optimizer", "sgd"]
+    words += ["--lr", "10", "--weight-decay", "10", "--epochs", "60", "--out", str(tmp_path)]
+    assert main(words) == 1
+    pattern = r"the loss of component 1 is not finite in epoch (\d+), step (\d+)"
+    found = re.search(pattern, capsys.readouterr().err)
+    (record,) = records.find(tmp_path)
+    assert isinstance(record, records.Record)
+    assert record.results["state"] == "diverged"
+    assert found is not None
+    assert record.results["diverged"] == {
+        "epoch": int(found[1]),
+        "step": int(found[2]),
+        "component": 1,
+    }
+    assert record.results["test_acc"] is None
+    assert record.results["precision"] in ("float32", "bf16")
+    assert len(record.history) == record.results["epochs"] == int(found[1]) - 1
+    assert not list(tmp_path.glob("*/checkpoint.pt"))
+    assert main(words) == 1  # the record is there, and says the same

@@ -282,7 +282,7 @@ def test_the_driver_killed_leaves_workers_dead_and_a_second_call_finishes(tmp_pa
     )
     out = tmp_path / "out"
     command = [sys.executable, "-m", "delog_nb", "sweep", str(tmp_path / "grid.yaml")]
-    command += ["--out", str(out), "--no-notebook", "--workers", "1"]
+    command += ["--out", str(out), "--no-notebook", "--workers", "1", "--checkpoint-every", "0"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as driver:
         while not list(out.glob("*/checkpoint.pt")):
             with pytest.raises(subprocess.TimeoutExpired):  # it is still there

@@ -48,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = parser.parse_args(words)
         status: int = _module(values.command).run(values)
         return status
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "delog_nb":
+            raise
+        needs = f"{words[0]} needs {error.name}, which is not installed"
+        print(f"delog-nb: {needs}: pip install 'delog_nb[lab]'", file=sys.stderr)
+        return 2
     except DelogError as error:
         print(f"delog-nb: {error}", file=sys.stderr)
         return 2

@@ -7,10 +7,19 @@ import shlex
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.cli.flags import (
+    add_checkpoint_flag,
+    add_experiment_flags,
+    checkpoint_seconds,
+    experiment_values,
+)
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import METHODS, NETS
+
+if TYPE_CHECKING:
+    from delog_nb.records import Record
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=Path("runs/compare"),
         help="folder for summary.csv, report.html and the records (default: runs/compare)",
     )
+    add_checkpoint_flag(parser)
     add_experiment_flags(parser, without=("method", "net", "seed"))
 
 
@@ -49,13 +59,18 @@ def experiments(values: argparse.Namespace) -> list[Experiment]:
 
 def run(values: argparse.Namespace) -> int:
     """Train what is not there yet; write the summary and the page."""
-    todo = experiments(values)
+    todo, every = experiments(values), checkpoint_seconds(values)
 
     from delog_nb.cli.progress import Progress, stop_on_interrupt
     from delog_nb.data import ImageData, load
-    from delog_nb.lab.figures import summary, summary_for_people
-    from delog_nb.lab.report import page
     from delog_nb.records import train_once
+    from delog_nb.records.summary import (
+        csv_text,
+        outcome,
+        side_by_side,
+        summary,
+        summary_for_people,
+    )
 
     @lru_cache(maxsize=1)
     def images(seed: int) -> ImageData:
@@ -74,23 +89,19 @@ def run(values: argparse.Namespace) -> int:
                 Progress(label),
                 asked.is_set,
                 data=lambda seed=experiment.seed: images(seed),  # type: ignore[misc]
+                checkpoint_every=every,
             )
             if record is None:
                 break
             records.append(record)
-            results = record.results
-            print(
-                f"{label}: test {100 * results['test_acc']:.1f} % after {results['epochs']} epochs "
-                f"of {results['sec_per_epoch']:.2f} s",
-                file=sys.stderr,
-            )
+            text = "test {percent:.1f} % after {epochs} epochs of {sec_per_epoch:.2f} s"
+            print(f"{label}: {outcome(record, text)}", file=sys.stderr)
     if records:
-        table = summary(records)
-        table.to_csv(values.out / "summary.csv", index=False)
-        command = _command(values)
-        (values.out / "report.html").write_text(page(records, command), encoding="utf-8")
-        print(summary_for_people(table).T.to_string(header=False))
-        print(f"\nTable:  {values.out / 'summary.csv'}\nPage:   {values.out / 'report.html'}")
+        rows = summary(records)
+        path = values.out / "summary.csv"
+        path.write_text(csv_text(rows), encoding="utf-8")
+        page = _write_page(records, values)
+        print(f"{side_by_side(summary_for_people(rows))}\n\nTable:  {path}\n{page}")
     if len(records) < len(todo):
         print(
             f"Stopped: {len(records)} of {len(todo)} runs are finished and kept in {values.out}; "
@@ -99,6 +110,20 @@ def run(values: argparse.Namespace) -> int:
         )
         return 130
     return 0
+
+
+def _write_page(records: list[Record], values: argparse.Namespace) -> str:
+    """Write the page where what draws it is installed; the line that says so."""
+    try:
+        import pandas  # noqa: F401
+        import plotly  # noqa: F401
+    except ModuleNotFoundError:
+        return "No page: it needs plotly and pandas, pip install 'delog_nb[lab]'"
+    from delog_nb.lab.report import page
+
+    path: Path = values.out / "report.html"
+    path.write_text(page(records, _command(values)), encoding="utf-8")
+    return f"Page:   {path}"
 
 
 def _command(values: argparse.Namespace) -> str:

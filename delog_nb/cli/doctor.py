@@ -14,12 +14,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(values: argparse.Namespace) -> int:  # noqa: ARG001
-    """Print a line per check; the status is 1 if any failed."""
+    """Print a line per check; the status is 1 if any failed.
+
+    What only the lessons need may be missing.
+    """
     failed = False
     for name, check, remedy in CHECKS:
         try:
             print(f"[OK]   {name}: {check()}")
         except Exception as error:  # noqa: BLE001 - whatever is broken is what we report
+            if remedy == LAB and isinstance(error, ModuleNotFoundError):
+                print(f"[--]   {name}: not installed, only lessons and pages need it: {LAB}")
+                continue
             failed = True
             reason = " ".join(str(error).split()) or type(error).__name__
             print(f"[FAIL] {name}: {reason}. {remedy}")
@@ -95,6 +101,7 @@ def _plotly() -> str:
 
 
 def _widgets() -> str:
+    import anywidget  # noqa: F401 - a FigureWidget without it is another kind of error
     import plotly.graph_objects as go
 
     widget = go.FigureWidget(go.Scatter(y=[1, 2]))
@@ -105,6 +112,7 @@ def _jupyter() -> str:
     return f"jupyterlab {metadata.version('jupyterlab')}, papermill {metadata.version('papermill')}"
 
 
+LAB = "pip install 'delog_nb[lab]'"
 CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("versions", _versions, "Install the package: pip install -e '.[lab]'"),
     ("torch", _torch, "Install torch and torchvision of one release"),
@@ -113,7 +121,7 @@ CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("memory", _memory, "Close other programs: a lesson takes up to 1.5 GB"),
     ("cache", _cache, "Point DELOG_NB_CACHE at a folder that can be written"),
     ("data", _data, "Install scikit-learn"),
-    ("plotly", _plotly, "pip install plotly"),
-    ("widgets", _widgets, "pip install ipywidgets anywidget"),
-    ("jupyter", _jupyter, "pip install 'delog_nb[lab]'"),
+    ("plotly", _plotly, LAB),
+    ("widgets", _widgets, LAB),
+    ("jupyter", _jupyter, LAB),
 ]

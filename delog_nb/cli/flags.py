@@ -61,3 +61,26 @@ def experiment_values(values: argparse.Namespace) -> dict[str, Any]:
     """What was given on the command line, by field of `Experiment`."""
     given = {name: getattr(values, name, None) for name in PARAMETERS}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
+    """How often a run's state is written, to go on from after an interruption."""
+    parser.add_argument(
+        "--checkpoint-every",
+        default="60",
+        metavar="S",
+        help="seconds between two checkpoints at the end of an epoch; 0: every epoch (default: 60)",
+    )
+
+
+def checkpoint_seconds(values: argparse.Namespace) -> float:
+    """The value of that flag. Raises `ExperimentError` unless it is a number of at least 0."""
+    try:
+        seconds = float(values.checkpoint_every)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ExperimentError(
+            f"checkpoint-every = {values.checkpoint_every!r} is not allowed: a number of at least 0"
+        )
+    return seconds

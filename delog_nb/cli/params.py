@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from delog_nb.cli.flags import add_experiment_flags, experiment_values
 from delog_nb.experiment import Experiment
@@ -19,11 +20,10 @@ def run(values: argparse.Namespace) -> int:
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
     todo = [Experiment(**given, net=net, method=method) for net in NETS for method in METHODS]
 
-    import pandas as pd
-
     from delog_nb.measure.cost import parameter_counts
+    from delog_nb.records.summary import aligned, csv_text
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for experiment in todo:
         counts = parameter_counts(experiment)
         rows.append(
@@ -34,12 +34,12 @@ def run(values: argparse.Namespace) -> int:
                 "inference_params": counts.inference,
             }
         )
-    table = pd.DataFrame(rows)
     if values.csv:
-        print(table.to_csv(index=False), end="")
+        print(csv_text(rows), end="")
         return 0
-    table.insert(4, "affiliated_params", table["train_params"] - table["inference_params"])
-    for column in table.columns[2:]:
-        table[column] = [f"{count:,}" for count in table[column]]
-    print(table.to_string(index=False))
+    lines = [[*rows[0], "affiliated_params"]]
+    for net, method, training, inference in (row.values() for row in rows):
+        numbers = training, inference, training - inference
+        lines.append([net, method, *(f"{number:,}" for number in numbers)])
+    print(aligned(lines))
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from delog_nb.cli import train as command
-from delog_nb.cli.flags import Parser, experiment_values
+from delog_nb.cli.flags import Parser, checkpoint_seconds, experiment_values
 from delog_nb.cli.progress import stop_on_interrupt
 from delog_nb.data import load
 from delog_nb.experiment import DelogError, Experiment
@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stop_on_interrupt(signal.SIGTERM) as asked, joined() as watch:
             team = DataParallel() if values.data_parallel else Pipeline(watch)
             images = partial(first_then_others, partial(load, experiment))
-            record = command.train(experiment, values.out, asked.is_set, team, images)
+            record = command.train(
+                experiment, values.out, asked.is_set, team, images, checkpoint_seconds(values)
+            )
     except PeerLost:  # `Watch` has said whose fault it was; the broken connections are left alone
         os._exit(STATUS)
     except DelogError:  # said as well

@@ -109,19 +109,18 @@ def _condition(text: str) -> tuple[str, object]:
 
 
 def _list(chosen: list[Record], _: bool) -> int:
+    from delog_nb.records.summary import outcome, precisions
+
     for record in chosen:
-        results = record.results
-        print(
-            f"{record.folder}  {100 * float(results['test_acc'] or 0):.2f} % after "
-            f"{results['epochs']} epochs, {record.finished}"
-        )
+        result = outcome(record, "{percent:.2f} % after {epochs} epochs")
+        print(f"{record.folder}  {result}, {precisions([record])}, {record.finished}")
     return 0
 
 
 def _compare(chosen: list[Record], _: bool) -> int:
-    from delog_nb.lab.figures import summary, summary_for_people
+    from delog_nb.records.summary import side_by_side, summary, summary_for_people
 
-    print(summary_for_people(summary(chosen)).T.to_string(header=False))
+    print(side_by_side(summary_for_people(summary(chosen))))
     return 0
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delog_nb.cli.flags import add_checkpoint_flag, checkpoint_seconds
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.grids import grid
 
@@ -54,6 +55,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-failed", action="store_true", help="run those that failed before, and just those"
     )
+    add_checkpoint_flag(parser)
     parser.add_argument(
         "--keep-checkpoints",
         action="store_true",
@@ -115,6 +117,7 @@ def run(values: argparse.Namespace) -> int:
             notebook=notebook,
             retry_failed=values.retry_failed,
             keep_checkpoints=values.keep_checkpoints,
+            checkpoint_every=checkpoint_seconds(values),
             slots=slots,
             on_change=display,
             should_stop=should_stop,

@@ -8,7 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.cli.flags import (
+    add_checkpoint_flag,
+    add_experiment_flags,
+    checkpoint_seconds,
+    experiment_values,
+)
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import METHODS, NETS
 
@@ -40,17 +45,19 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder for the record (default: runs)"
     )
+    add_checkpoint_flag(parser)
     add_experiment_flags(parser)
 
 
 def run(values: argparse.Namespace) -> int:
     """Train, or find the record of the same run; print its results."""
     experiment = Experiment(**experiment_values(values))
+    every = checkpoint_seconds(values)
     if values.pipeline is None and values.data_parallel is None:
         from delog_nb.cli.progress import stop_on_interrupt
 
         with stop_on_interrupt() as asked:
-            record = train(experiment, values.out, asked.is_set)
+            record = train(experiment, values.out, asked.is_set, checkpoint_every=every)
         return report(record, experiment, values.out)
 
     from delog_nb import pipeline
@@ -60,6 +67,8 @@ def run(values: argparse.Namespace) -> int:
         "delog_nb.cli.rank",
         "--out",
         str(values.out),
+        "--checkpoint-every",
+        str(every),
         *flags_of(experiment_values(values)),
     ]
     if values.pipeline is not None:
@@ -78,6 +87,7 @@ def train(
     should_stop: Callable[[], bool],
     team: Team | None = None,
     data: Callable[[], ImageData] | None = None,
+    checkpoint_every: float = 60.0,
 ) -> Record | None:
     """`delog_nb.records.train_once` with progress on standard error."""
     from delog_nb.cli.progress import Progress
@@ -85,7 +95,15 @@ def train(
 
     label = f"{METHODS[experiment.method].label}, {NETS[experiment.net].label}"
     shown = Progress(label, every_epoch=True)
-    return train_once(experiment, out, shown, should_stop, data=data, team=team)
+    return train_once(
+        experiment,
+        out,
+        shown,
+        should_stop,
+        data=data,
+        team=team,
+        checkpoint_every=checkpoint_every,
+    )
 
 
 def report(record: Record | None, experiment: Experiment, out: Path) -> int:
@@ -95,10 +113,14 @@ def report(record: Record | None, experiment: Experiment, out: Path) -> int:
         print(f"Stopped. The same command goes on from {folder}", file=sys.stderr)
         return 130
 
-    from delog_nb.lab.figures import summary, summary_for_people
+    from delog_nb.records.summary import diverged, summary, summary_for_people
+    from delog_nb.training import Divergence
 
-    row = summary_for_people(summary([record])).iloc[0]
+    (row,) = summary_for_people(summary([record]))
     for name, value in row.items():
         print(f"{name}: {value}")
     print(f"Record: {folder}")
+    if diverged(record):
+        print(f"delog-nb: {Divergence(**record.results['diverged'])}", file=sys.stderr)
+        return 1
     return 0

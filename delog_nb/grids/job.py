@@ -34,7 +34,7 @@ class Job:
     ``notebook`` is executed with the experiment's parameters; None trains in the worker itself.
     ``keep_checkpoint`` keeps the weights of the finished run, for `delog_nb.records.restore`.
     ``wait`` is for how many seconds to wait for another process that is at the same run (-1: as
-    long as it takes).
+    long as it takes). ``checkpoint_every`` is in seconds, for a run in the worker itself.
     """
 
     experiment: Experiment
@@ -42,6 +42,7 @@ class Job:
     notebook: Path | None = None
     keep_checkpoint: bool = False
     wait: float = 0.0
+    checkpoint_every: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,11 @@ def failure(folder: Path) -> str | None:
 def _train(job: Job) -> None:
     with (job.out / job.experiment.run_id / LOG).open("a", encoding="utf-8") as log:
         records.train_once(
-            job.experiment, job.out, _logger(log.write), keep_checkpoint=job.keep_checkpoint
+            job.experiment,
+            job.out,
+            _logger(log.write),
+            keep_checkpoint=job.keep_checkpoint,
+            checkpoint_every=job.checkpoint_every,
         )
 
 

@@ -59,6 +59,7 @@ def sweep(
     notebook: Path | None = None,
     retry_failed: bool = False,
     keep_checkpoints: bool = False,
+    checkpoint_every: float = 60.0,
     slots: int = 1,
     on_change: Callable[[Progress, Outcome | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -79,6 +80,7 @@ def sweep(
             saves the start of a kernel
         retry_failed: run those that failed before, and just those
         keep_checkpoints: keep the weights of finished runs
+        checkpoint_every: seconds between two checkpoints of a run that a worker itself makes
         slots: how many runs the executor makes at a time, for ``running``
         on_change: called on this thread as runs start and end; the outcome is of a run that ended
         should_stop: asked every second; True cancels the runs that have not begun and returns
@@ -112,7 +114,14 @@ def sweep(
         return {
             executor.submit(
                 job.run,
-                Job(experiment, out.resolve(), notebook, keep_checkpoints, wait_for_others),
+                Job(
+                    experiment,
+                    out.resolve(),
+                    notebook,
+                    keep_checkpoints,
+                    wait_for_others,
+                    checkpoint_every,
+                ),
             ): run_id
             for run_id, experiment in todo.items()
         }

@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from delog_nb.lab.figures import by_epoch, grouped, means_and_spreads, percent, value_label
+from delog_nb.lab.figures import by_epoch, means_and_spreads, value_label
 from delog_nb.lab.style import COLORS, SYMBOLS, drawn, layout, line_style
 from delog_nb.measure.batches import GradientNoise
 from delog_nb.measure.pairs import Cost
 from delog_nb.records import Record, mean_and_std
+from delog_nb.records.summary import grouped, percent
 
 _FLOAT32 = 4  # bytes
 _RARE = 5e-4  # shares of anchors below it are left out of figures

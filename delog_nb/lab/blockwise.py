@@ -8,11 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.figures import means_and_spreads, percent
+from delog_nb.lab.figures import means_and_spreads
 from delog_nb.lab.kept_runs import recorded_probes
 from delog_nb.lab.style import drawn, faded, layout, method_style
 from delog_nb.measure.invariance import CLASS
 from delog_nb.records import Record, mean_and_std
+from delog_nb.records.summary import percent
 
 # by method, a row for each seed: shares (0 to 1) of r_1 ... r_H, then perhaps of the prediction
 Shares = Mapping[str, Sequence[Sequence[float]]]

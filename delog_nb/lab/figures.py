@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -15,29 +14,8 @@ from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.style import drawn, faded, layout, line_style, method_style
 from delog_nb.records import Record, mean_and_std
-
-Group = tuple[str, str, Any]  # data set label, net, value of a field (by default the method)
-
-
-def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[Record]]:
-    """Records by data set, net and the field ``by``, in the order of the registry; seeds together.
-
-    The values of other fields than the method come in the order of the records.
-    """
-    records = list(records)
-    nets = list(NETS)
-    values = list(dict.fromkeys(getattr(r.experiment, by) for r in records))
-    places = list(METHODS) if by == "method" else values
-
-    def key(record: Record) -> Group:
-        e = record.experiment
-        return e.data_label, e.net, getattr(e, by)
-
-    def order(record: Record) -> tuple[str, int, int, int]:
-        label, net, value = key(record)
-        return label, nets.index(net), places.index(value), record.experiment.seed
-
-    return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
+from delog_nb.records import summary as plain
+from delog_nb.records.summary import grouped, percent
 
 
 def value_label(field: str, experiment: Experiment) -> str:
@@ -71,43 +49,6 @@ def value_style(field: str, experiment: Experiment, place: int) -> dict[str, Any
     return line_style(place)
 
 
-def summary(records: Iterable[Record]) -> pd.DataFrame:
-    """A row per data set, net and method: mean and standard deviation over seeds.
-
-    Accuracies are shares (0 to 1) after the last epoch, and at the epoch that validation chooses;
-    ``sec_per_epoch`` is training alone; ``peak_train_mb`` counts live tensors of a training step.
-    """
-    rows = []
-    for (label, net, method), runs in grouped(records).items():
-
-        def column(name: str, runs: list[Record] = runs) -> tuple[float, float]:
-            values = [r.results[name] for r in runs]
-            return mean_and_std([float(v) for v in values if v is not None])
-
-        test, val = column("test_acc"), column("test_acc_at_best_val")
-        rows.append(
-            {
-                "dataset": runs[0].experiment.dataset,
-                "data_label": label,
-                "net": net,
-                "method": method,
-                "seeds": len(runs),
-                "epochs": runs[0].results["epochs"],
-                "test_acc_mean": test[0],
-                "test_acc_std": test[1],
-                "test_acc_at_best_val_mean": val[0],
-                "test_acc_at_best_val_std": val[1],
-                "test_acc_best_over_epochs_mean": column("test_acc_best_over_epochs")[0],
-                "train_params": runs[0].results["train_params"],
-                "inference_params": runs[0].results["inference_params"],
-                "sec_per_epoch": column("sec_per_epoch")[0],
-                "eval_sec_per_epoch": column("eval_sec_per_epoch")[0],
-                "peak_train_mb": column("peak_train_mb")[0],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def means_and_spreads(groups: Iterable[Sequence[float]]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each group, as drawn: one value alone has no spread, 0.
 
@@ -128,44 +69,14 @@ def signed(values: Sequence[float], digits: int = 2) -> str:
     return f"{mean:+.{digits}f}" + ("" if math.isnan(std) else f" ± {std:.{digits}f}")
 
 
-def percent(mean: float, std: float) -> str:
-    """Mean and deviation of a share, as a table shows them.
-
-    >>> percent(0.9812, 0.0041)
-    '98.12 ± 0.41'
-    """
-    spread = "" if std != std else f" ± {100 * std:.2f}"
-    return "–" if mean != mean else f"{100 * mean:.2f}{spread}"
+def summary(records: Iterable[Record]) -> pd.DataFrame:
+    """`delog_nb.records.summary.summary` as a data frame."""
+    return pd.DataFrame(plain.summary(records))
 
 
 def summary_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """`summary` with names, units and rounding for reading."""
-    accuracy = [
-        percent(m, s) for m, s in zip(table["test_acc_mean"], table["test_acc_std"], strict=True)
-    ]
-    chosen = [
-        percent(m, s)
-        for m, s in zip(
-            table["test_acc_at_best_val_mean"], table["test_acc_at_best_val_std"], strict=True
-        )
-    ]
-    return pd.DataFrame(
-        {
-            "Data": table["data_label"],
-            "Net": [NETS[n].label for n in table["net"]],
-            "Method": [METHODS[m].label for m in table["method"]],
-            "Seeds": table["seeds"],
-            "Test accuracy, last epoch (%)": accuracy,
-            "Test accuracy, epoch chosen on validation (%)": chosen,
-            "Best over epochs (%, optimistic)": [
-                percent(m, float("nan")) for m in table["test_acc_best_over_epochs_mean"]
-            ],
-            "Parameters in training": [f"{n:,}" for n in table["train_params"]],
-            "Parameters at inference": [f"{n:,}" for n in table["inference_params"]],
-            "Training (s per epoch)": [f"{s:.2f}" for s in table["sec_per_epoch"]],
-            "Peak memory of a step (MB)": [f"{m:.1f}" for m in table["peak_train_mb"]],
-        }
-    )
+    return pd.DataFrame(plain.summary_for_people(table.to_dict("records")))
 
 
 def by_epoch(runs: Iterable[Record], column: str) -> dict[int, list[float]]:

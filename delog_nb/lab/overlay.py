@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.lab.figures import percent
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.records import Record
+from delog_nb.records.summary import outcome, precisions
 
 
 def names_of(experiments: Sequence[Experiment]) -> list[str]:
@@ -39,7 +39,7 @@ def overlay(records: Sequence[Record]) -> go.Figure:
     for place, (name, record) in enumerate(zip(names, records, strict=True)):
         figure.add_scatter(
             x=[row["epoch"] for row in record.history],
-            y=[100 * float(row["test_acc"] or 0) for row in record.history],
+            y=[row["test_acc"] and 100 * row["test_acc"] for row in record.history],
             name=name,
             **drawn(line_style(place)),
             hovertemplate="%{y:.1f} %",
@@ -56,10 +56,9 @@ def overlay_table(records: Sequence[Record]) -> pd.DataFrame:
             "Run": names,
             "Net": [NETS[r.experiment.net].label for r in records],
             "Data": [r.experiment.data_label for r in records],
+            "Precision": [precisions([r]) for r in records],
             "Epochs": [r.results["epochs"] for r in records],
-            "Test accuracy, last epoch (%)": [
-                percent(float(r.results["test_acc"]), float("nan")) for r in records
-            ],
+            "Test accuracy, last epoch (%)": [outcome(r, "{percent:.2f}") for r in records],
             "Parameters in training": [f"{r.results['train_params']:,}" for r in records],
             "Training (s per epoch)": [f"{r.results['sec_per_epoch']:.2f}" for r in records],
             "Peak memory of a step (MB)": [f"{r.results['peak_train_mb']:.1f}" for r in records],

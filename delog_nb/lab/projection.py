@@ -11,13 +11,14 @@ from plotly.subplots import make_subplots
 from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import NETS
-from delog_nb.lab.figures import percent, signed
+from delog_nb.lab.figures import signed
 from delog_nb.lab.images import image_grid
 from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.invariance import CHANGES, Probe
 from delog_nb.records import Record, mean_and_std
+from delog_nb.records.summary import percent
 
 NAMES = {
     "r": "r, the block's features",

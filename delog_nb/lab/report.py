@@ -13,11 +13,11 @@ from delog_nb.lab.figures import (
     costs,
     curves,
     curves_table,
-    grouped,
     summary,
     summary_for_people,
 )
 from delog_nb.records import Record
+from delog_nb.records.summary import grouped
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f23; max-width: 1200px;

@@ -11,6 +11,7 @@ from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.session import headless
 from delog_nb.records import Record, record_of
+from delog_nb.records.summary import outcome
 from delog_nb.training import Ended, Event, Started, Stepped
 
 
@@ -24,11 +25,8 @@ def label_of(experiment: Experiment) -> str:
 
 def line_of(record: Record) -> str:
     """A finished run in one line."""
-    results = record.results
-    return (
-        f"{label_of(record.experiment)}: {100 * results['test_acc']:.1f} % of test images after "
-        f"{results['epochs']} epochs of {results['sec_per_epoch']:.2f} s"
-    )
+    text = "{percent:.1f} % of test images after {epochs} epochs of {sec_per_epoch:.2f} s"
+    return f"{label_of(record.experiment)}: {outcome(record, text)}"
 
 
 def train_all(

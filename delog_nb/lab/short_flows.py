@@ -10,17 +10,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.experiment import Experiment
-from delog_nb.lab.figures import (
-    means_and_spreads,
-    percent,
-    signed,
-    value_label,
-    value_style,
-)
+from delog_nb.lab.figures import means_and_spreads, signed, value_label, value_style
 from delog_nb.lab.paired import difference, holm, p_text
 from delog_nb.lab.style import drawn, faded, layout, legend_below
 from delog_nb.measure.early import Look
 from delog_nb.records import Record, mean_and_std
+from delog_nb.records.summary import percent
 
 MEASURES: dict[str, tuple[str, Callable[[Look], list[float]]]] = {
     "probe": ("Test accuracy of a probe (%)", lambda look: look.probes),

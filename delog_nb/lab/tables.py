@@ -13,10 +13,11 @@ import pandas as pd
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.grids.grid import Layout
-from delog_nb.lab.figures import percent, value_label
+from delog_nb.lab.figures import value_label
 from delog_nb.lab.paired import Difference, difference, holm, p_text
 from delog_nb.lab.report import table_html
 from delog_nb.records import Record, mean_and_std
+from delog_nb.records.summary import diverged, percent, precisions
 
 LABELS = {
     "test_acc": "Test accuracy, last epoch (%)",
@@ -36,13 +37,15 @@ class Cell:
 
     ``best``: the highest accuracy of its column, BP left out where rows are methods. ``beats_bp``:
     its mean is above BP's. ``difference`` is to BP, or to the column's best where rows are no
-    methods; p is corrected for the number of cells of the table.
+    methods; p is corrected for the number of cells of the table. ``diverged`` runs have no result.
     """
 
     row: str
     column: str
     value: str
     by_seed: dict[int, float]
+    precision: str
+    diverged: int = 0
     best: bool = False
     beats_bp: bool = False
     difference: Difference | None = None
@@ -105,8 +108,10 @@ def _cell(runs: list[Record], layout: Layout, value: str) -> Cell:
         by_seed={
             r.experiment.seed: float(r.results[value])
             for r in runs
-            if r.results.get(value) is not None
+            if not diverged(r) and r.results.get(value) is not None
         },
+        precision=precisions(runs),
+        diverged=sum(map(diverged, runs)),
     )
 
 
@@ -115,7 +120,7 @@ def _marked(made: dict[tuple[Any, Any], Cell], layout: Layout) -> list[Cell]:
     for (row, column), cell in made.items():
         rivals = {r: c for (r, k), c in made.items() if k == column}
         bp = rivals.pop("bp", None) if layout.rows == "method" else None
-        top = max((c.mean for c in rivals.values()), default=math.nan)
+        top = max((c.mean for c in rivals.values() if c.by_seed), default=math.nan)
         best = row in rivals and cell.mean == top
         reference = bp or next((c for c in rivals.values() if c.mean == top), None)
         marked[row, column] = replace(
@@ -144,6 +149,8 @@ def numbers(found: Sequence[Cell]) -> pd.DataFrame:
                 "column": cell.column,
                 "value": cell.value,
                 "seeds": len(cell.by_seed),
+                "diverged": cell.diverged,
+                "precision": cell.precision,
                 "mean": cell.mean,
                 "std": cell.std,
                 "best": cell.best,
@@ -160,12 +167,14 @@ def numbers(found: Sequence[Cell]) -> pd.DataFrame:
 def table(found: Sequence[Cell], layout: Layout, style: str) -> pd.DataFrame:
     """The cells as text in rows and columns; ``style`` is markdown, latex or html."""
     mark = _STYLES[style]
+    mixed = len({cell.precision for cell in found}) > 1
     rows: dict[str, dict[str, str]] = {}
     for cell in found:
         column = cell.column
         if len(layout.values) > 1:
             column = f"{cell.column}: {LABELS[cell.value]}"
-        rows.setdefault(cell.row, {})[column] = mark(cell)
+        precision = f" ({cell.precision})" if mixed else ""
+        rows.setdefault(cell.row, {})[column] = mark(cell) + precision
     frame = pd.DataFrame.from_dict(rows, orient="index").fillna("–")
     frame.insert(0, layout.rows.replace("_", " ").capitalize(), frame.index)
     return frame
@@ -190,7 +199,12 @@ def legend(found: Sequence[Cell], layout: Layout) -> str:
     seeds = sorted({len(cell.by_seed) for cell in found})
     count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     text = f"{LABELS[layout.values[0]]}. " if len(layout.values) == 1 else ""
-    text += f"Mean ± standard deviation over {count} seed{'' if count == '1' else 's'}."
+    text += f"Mean ± standard deviation over {count} seed{'' if count == '1' else 's'}"
+    kinds = {cell.precision for cell in found}
+    text += f", in {kinds.pop()}." if len(kinds) == 1 else "; precision in brackets."
+    if failed := [cell for cell in found if cell.value == layout.values[0] and cell.diverged]:
+        text += " Diverged, and not in the mean: "
+        text += ", ".join(f"{cell.diverged} of {cell.row}, {cell.column}" for cell in failed) + "."
     if any(cell.difference for cell in found):
         if layout.rows == "method":
             text += (
