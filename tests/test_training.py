@@ -435,3 +435,17 @@ def test_checkpoints_are_written_by_time_at_a_stop_and_at_the_end(tmp_path: Path
     assert (len(progress["history"]), progress["steps"]) == (1, 2)
     assert len(train(tiny(epochs=3), checkpoint=path).history) == 3
     assert len(torch.load(path)["progress"]["history"]) == 3
+
+
+def test_a_stop_does_not_hide_a_loss_that_is_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No checkpoint of lost weights is written, whoever notices first."""
+    monkeypatch.setattr(
+        ContrastiveObjective, "forward", lambda self, r, batch: r.mean() * float("inf")
+    )
+    asked = itertools.count()
+    path = tmp_path / "checkpoint.pt"
+    run = train(tiny(), should_stop=lambda: next(asked) >= 2, checkpoint=path)
+    assert run.diverged == Divergence(1, 1, 1)
+    assert not path.exists()

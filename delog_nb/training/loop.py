@@ -137,48 +137,22 @@ class _Loop:
     def _epoch(self, epoch: int) -> Row | None:
         """Train one epoch, or what is left of it, and evaluate; None if the run is to end."""
         run, team, progress = self.result, self.team, self.progress
-        batches, totals = self._batches(epoch), progress.totals
-        if totals is None:
-            totals = torch.zeros(len(self.method.components), device=self.device)
-        progress.totals = totals = totals.to(self.device)
-        self.method.train()
-        recent: list[Tensor] = []
-        bad, stopped, before = None, False, progress.seconds
-        begin = time.perf_counter()
-        left = range(progress.steps, len(batches.parts))
-        team.begin([len(batches.parts[step]) for step in left])
-        for step in left:
-            with ExitStack() as measuring:
-                live = self._measure(measuring, step)
-                losses = self._step(batches, epoch, step)
-            if losses is None:
-                stopped = True
-                break
-            if live is not None:
-                run.peak_train_mb = round(live.peak / 1e6, 3)
-            if team.reports:
-                recent.append(torch.stack(losses))
-                totals += recent[-1] * len(batches.parts[step])
-                if len(recent) == CHECK_EVERY or step == left[-1]:
-                    bad = bad or _first_bad(recent, epoch, step)
-                    recent.clear()
-                self.emit(Stepped(epoch, step, losses))
-            progress.steps = step + 1
-            if bad and not team.several:
-                break
-        means = (totals / len(self.images.train)).tolist()  # waits for the device
-        progress.seconds = seconds = before + time.perf_counter() - begin
+        begin = time.perf_counter() - progress.seconds
+        whole, bad = self._steps(epoch)
+        count = len(self.images.train)
+        means = [] if progress.totals is None else (progress.totals / count).tolist()
+        progress.seconds = seconds = time.perf_counter() - begin  # the device has been waited for
         team.collect(self.method)
         peaks = [peak for peak in team.gather(run.peak_train_mb) if peak]
         row: Row | None = None
-        if team.reports and not stopped and bad is None:
+        if team.reports and whole and bad is None:
             evaluated = self._evaluate()
             row = evaluated and {
                 "epoch": epoch + 1,
                 **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},
                 **evaluated,
                 "seconds": seconds,
-                "images_per_s": len(self.images.train) / seconds,
+                "images_per_s": count / seconds,
                 "lr": self.optimizers[0].param_groups[0]["lr"],
             }
         outcome = row, bad, max(peaks, default=None)
@@ -186,17 +160,55 @@ class _Loop:
         progress.peak_train_mb = run.peak_train_mb
         return row
 
+    def _steps(self, epoch: int) -> tuple[bool, Divergence | None]:
+        """The epoch's steps from where it stands: whether all were made, and a loss that is bad.
+
+        Losses stay on the device until they are looked at, every `CHECK_EVERY` steps.
+        """
+        progress, batches = self.progress, self._batches(epoch)
+        totals = progress.totals
+        if totals is None:
+            totals = torch.zeros(len(self.method.components))
+        progress.totals = totals = totals.to(self.device)
+        self.method.train()
+        recent: list[Tensor] = []
+        bad: Divergence | None = None
+        left = range(progress.steps, len(batches.parts))
+        self.team.begin([len(batches.parts[step]) for step in left])
+        for step in left:
+            losses = self._step(batches, epoch, step)
+            if losses is None:
+                break
+            progress.steps = step + 1
+            if self.team.reports:
+                recent.append(torch.stack(losses))
+                totals += recent[-1] * len(batches.parts[step])
+                self.emit(Stepped(epoch, step, losses))
+            if len(recent) == CHECK_EVERY:
+                bad = bad or _first_bad(recent, epoch, step)
+                recent.clear()
+                if bad and not self.team.several:  # others could not follow in mid-epoch
+                    break
+        if recent and bad is None:
+            bad = _first_bad(recent, epoch, progress.steps - 1)
+        return progress.steps == len(batches.parts), bad
+
     def _step(self, batches: Batches, epoch: int, step: int) -> list[Tensor] | None:
         """Train on one batch; the losses of all components so far, or None if stopped."""
-        taken = self.team.take(batches, step, self.asked_to_stop)
-        if taken is None:
-            return None
-        set_learning_rates(self.optimizers, self.experiment, epoch, taken.batch.step)
-        below, parts = taken.losses, self.own.parts()
-        flow = local_losses(parts, taken.r, taken.batch, self.context, self.draws)
-        del taken  # the images are freed after the component that uses them
-        r, batch, losses = train_step(parts, self.optimizers, flow, self.team)
-        return self.team.give(Taken(r, batch, [*below, *losses]))
+        with ExitStack() as measuring:
+            live = self._measure(measuring, step)
+            taken = self.team.take(batches, step, self.asked_to_stop)
+            if taken is None:
+                return None
+            set_learning_rates(self.optimizers, self.experiment, epoch, taken.batch.step)
+            below, parts = taken.losses, self.own.parts()
+            flow = local_losses(parts, taken.r, taken.batch, self.context, self.draws)
+            del taken  # the images are freed after the component that uses them
+            r, batch, losses = train_step(parts, self.optimizers, flow, self.team)
+            losses = self.team.give(Taken(r, batch, [*below, *losses]))
+        if live is not None:
+            self.result.peak_train_mb = round(live.peak / 1e6, 3)
+        return losses
 
     def _evaluate(self) -> Row | None:
         """Accuracies on validation and test images, the seconds that took; None if stopped."""
