@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from delog_nb.grids.job import Outcome
     from delog_nb.grids.sweep import Progress
 
-GRIDS = "grids"  # below the runs: the grid files that they were made from
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -101,10 +99,10 @@ def run(values: argparse.Namespace) -> int:
 
     check_folder(out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
-        (out / GRIDS).mkdir(exist_ok=True)
+        (out / grid.GRIDS).mkdir(exist_ok=True)
         for path in values.grids:
-            if (out / GRIDS / path.name).resolve() != path.resolve():
-                shutil.copyfile(path, out / GRIDS / path.name)
+            if (out / grid.GRIDS / path.name).resolve() != path.resolve():
+                shutil.copyfile(path, out / grid.GRIDS / path.name)
 
         def should_stop() -> bool:
             return asked.is_set() or time.monotonic() > until

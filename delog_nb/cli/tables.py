@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.sweep import GRIDS
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 
@@ -27,7 +26,8 @@ def run(values: argparse.Namespace) -> int:
     for folder in values.runs:
         if not folder.is_dir():
             raise ExperimentError(f"{folder} is not a folder: name one that sweep has written")
-        grids = {path.stem: grid.read(path) for path in sorted((folder / GRIDS).glob("*.y*ml"))}
+        paths = sorted((folder / grid.GRIDS).glob("*.y*ml"))
+        grids = {path.stem: grid.read(path) for path in paths}
         _write(folder, grids, values.out or folder / "tables")
     return 0
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
 
+GRIDS = "grids"  # folder below the runs: the grid files that they were made from
+
 Value = str | int | float | bool | None
 # results of a record that a table can show
 Result = Literal[

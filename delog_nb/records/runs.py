@@ -81,7 +81,8 @@ def _found(folder: Path, team: Team) -> Record | None:
 def restore(experiment: Experiment, out: Path, *, data: ImageData | None = None) -> Run:
     """The finished run with its weights, from the checkpoint that was kept.
 
-    Where none was kept the run is made again: on the same machine its weights are the same.
+    Where none was kept the run is made again. On the same CPU its weights are the same; on a GPU
+    some sums are rounded in another order each time.
 
     Raises:
         DelogError: as `train_once`.
