@@ -209,7 +209,8 @@ def test_the_command_refuses_before_it_starts_a_process(
 def flags(out: Path, epochs: int, *more: str) -> list[str]:
     """A run of small steps."""
     small = ["--preset", "quick", "--limit", "100", "--batch-size", "32", "--out", str(out)]
-    return [*small, "--precision", "float32", "--epochs", str(epochs), *more]
+    small += ["--precision", "float32", "--checkpoint-every", "0"]
+    return [*small, "--epochs", str(epochs), *more]
 
 
 def wait_for_checkpoint(out: Path, alive: Callable[[], bool]) -> None:

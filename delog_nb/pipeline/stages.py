@@ -16,7 +16,7 @@ from delog_nb.methods.component import Component, Method
 from delog_nb.pipeline.links import Form, Inlet, Layout, Message, Outlet
 from delog_nb.pipeline.schedule import balance
 from delog_nb.pipeline.watch import Watch
-from delog_nb.pipeline.world import Processes
+from delog_nb.pipeline.world import Processes, Value
 from delog_nb.training import Batches, Taken, evaluating, local_losses, train_step
 
 _TIMED_STEPS = 3  # after one that warms up
@@ -147,30 +147,32 @@ def measure(parts: list[Component], batches: Batches, context: torch.autocast) -
 
     A step is forward, backward and update.
     """
-    r, batch = first_of(batches)
-    clock = partial(moment, r.device)
-
-    def median_of(call: Callable[[], object]) -> float:
-        taken = []
-        for _ in range(1 + _TIMED_STEPS):
-            begin = clock()
-            call()
-            taken.append(clock() - begin)
-        return median(taken[1:])  # the first one warms up
-
+    making, (r, batch) = _timed(partial(first_of, batches), batches.device)
     seconds = []
     for part in parts:
-        trial = [copy.deepcopy(part)]
-        adam = [torch.optim.Adam(trial[0].parameters(), fused=True)]
-        made: list[Taken] = []
-
-        def step(trial=trial, adam=adam, made=made, r=r, batch=batch) -> None:  # type: ignore[no-untyped-def]
-            made[:] = [Taken(*train_step(trial, adam, local_losses(trial, r, batch, context)))]
-
-        seconds.append(median_of(step))
-        r, batch = made[0].r.detach(), made[0].batch
-    seconds[0] += median_of(partial(first_of, batches))
+        taken, (r, batch, _) = _timed(_step_of(part, r.detach(), batch, context), r.device)
+        seconds.append(taken)
+    seconds[0] += making
     return seconds
+
+
+def _step_of(
+    part: Component, r: Tensor, batch: Batch, context: torch.autocast
+) -> Callable[[], tuple[Tensor, Batch, list[Tensor]]]:
+    """A step of a copy of ``part``."""
+    copied = [copy.deepcopy(part)]
+    adams = [torch.optim.Adam(copied[0].parameters(), fused=True)]
+    return lambda: train_step(copied, adams, local_losses(copied, r, batch, context))
+
+
+def _timed(call: Callable[[], Value], device: torch.device) -> tuple[float, Value]:
+    """Median seconds of ``call``, and what it returned; a first call warms up."""
+    result, taken = call(), []
+    for _ in range(_TIMED_STEPS):
+        begin = moment(device)
+        result = call()
+        taken.append(moment(device) - begin)
+    return median(taken), result
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """The batches of one epoch."""
 
+import torch
 from torch import Tensor
 
 from delog_nb.data import Split, Views
@@ -17,6 +18,11 @@ class Batches:
         self._plan = views.plan(len(split), epoch)
         self.parts = self._plan.order.split(batch_size)
         self._steps_before = epoch * len(self.parts)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are made."""
+        return self.split.labels.device
 
     def views(self, index: Tensor) -> Tensor:
         """Two views (2B, C, H, W) of the images at ``index`` (B,)."""
