@@ -49,12 +49,22 @@ def experiments(values: argparse.Namespace) -> list[Experiment]:
     if not seeds:
         raise ExperimentError(f"seeds = {values.seeds!r} is not allowed: a whole number from 1 up")
     given = experiment_values(values)
+    nets, methods = _names("nets", values.nets), _names("methods", values.methods)
     return [
         Experiment(**given, seed=seed, net=net, method=method)
         for seed in seeds
-        for net in values.nets.split(",")
-        for method in values.methods.split(",")
+        for net in nets
+        for method in methods
     ]
+
+
+def _names(flag: str, text: str) -> list[str]:
+    """Names by commas. Raises `ExperimentError` for one that stands twice: it is no second seed."""
+    names = text.split(",")
+    for name in names:
+        if names.count(name) > 1:
+            raise ExperimentError(f"{flag} = {text!r} is not allowed: {name} stands twice")
+    return names
 
 
 def run(values: argparse.Namespace) -> int:
