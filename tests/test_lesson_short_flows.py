@@ -14,7 +14,7 @@ from sklearn.linear_model import RidgeClassifier
 from delog_nb import data, train
 from delog_nb.lab import short_flows
 from delog_nb.lab.style import method_style
-from delog_nb.measure.early import Look, Looks, look, separation
+from delog_nb.measure.early import BlockWatcher, Look, look, separation
 from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record
 
@@ -37,7 +37,7 @@ def test_separation_is_what_an_analysis_of_variance_finds() -> None:
 
 def test_looking_changes_nothing_and_sees_each_epoch() -> None:
     run = tiny(method="delog-scl", limit=120)
-    looking = Looks()
+    looking = BlockWatcher()
     seen = train(run, looking)
     assert same_history(seen.history, train(run).history)
     found = looking.looks[run]

@@ -184,3 +184,8 @@ def test_a_run_that_diverged_is_a_record_without_accuracies(
     assert len(record.history) == record.results["epochs"] == int(found[1]) - 1
     assert not list(tmp_path.glob("*/checkpoint.pt"))
     assert main(words) == 1  # the record is there, and says the same
+    assert record.folder is not None
+    path = record.folder / records.RECORD
+    path.write_text(path.read_text().replace('"component"', '"part"'))
+    with pytest.raises(RecordError, match="is not a readable record"):
+        records.load(record.folder)

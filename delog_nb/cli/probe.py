@@ -39,11 +39,11 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb import records
     from delog_nb.measure.invariance import PROBES
 
-    found = [item for folder in values.runs for item in records.find(folder)]
-    if not found:
+    items = [item for folder in values.runs for item in records.find(folder)]
+    if not items:
         raise ExperimentError(f"no finished run in {', '.join(map(str, values.runs))}")
     left_out = 0
-    for item in found:
+    for item in items:
         if isinstance(item, RecordError):
             print(f"Skipped: {item}", file=sys.stderr)
             left_out += 1

@@ -36,19 +36,19 @@ def _write(folder: Path, grids: dict[str, grid.Grid], out: Path) -> None:
     from delog_nb import records
     from delog_nb.lab.results import write
 
-    found: dict[str, Record] = {}
+    records_by_id: dict[str, Record] = {}
     for item in records.find(folder):
         if isinstance(item, ValueError):
             print(f"Skipped: {item}", file=sys.stderr)
         else:
-            found[item.experiment.run_id] = item
-    if not found:
+            records_by_id[item.experiment.run_id] = item
+    if not records_by_id:
         raise ExperimentError(f"{folder} holds no record: run 'delog-nb sweep' first")
     if not grids:  # records of single runs: methods by nets
-        print(write("runs", grid.Grid(title=str(folder)), list(found.values()), out))
+        print(write("runs", grid.Grid(title=str(folder)), list(records_by_id.values()), out))
     for name, described in grids.items():
         wanted = described.experiments()
-        own = [found[e.run_id] for e in wanted if e.run_id in found]
+        own = [records_by_id[e.run_id] for e in wanted if e.run_id in records_by_id]
         if len(own) < len(wanted):
             print(f"{name}: {len(own)} of {len(wanted)} runs have a record", file=sys.stderr)
         if own:

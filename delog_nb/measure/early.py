@@ -69,7 +69,7 @@ def first_of_each(labels: Tensor, count: int) -> Tensor:
     return (own <= count).nonzero()[:, 0]
 
 
-class Looks:
+class BlockWatcher:
     """Looks at the blocks of runs while they are trained: the ``on_event`` of `delog_nb.train`.
 
     ``looks`` has a list for each experiment, a `Look` for each epoch that was asked for. Looking

@@ -90,6 +90,8 @@ def load(folder: Path) -> Record:
         history = _read_history(folder / HISTORY)
         if missing := _RESULTS - results.keys():
             raise ValueError(f"results without {', '.join(sorted(missing))}")
+        if results.get("state") == "diverged":
+            training.Divergence(**results["diverged"])
         if len(history) != results["epochs"]:
             raise ValueError(
                 f"{HISTORY} has {len(history)} epochs where there were {results['epochs']}"
