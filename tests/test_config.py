@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from delog_nb import Experiment, ExperimentError
 from delog_nb.experiment import PARAMETERS
 from delog_nb.experiment.registry import DATASETS, METHODS, NETS
+
+ROOT = Path(__file__).resolve().parents[1]
 
 BAD = [
     ({"method": "delog_scl"}, "did you mean 'delog-scl'"),
@@ -102,3 +106,13 @@ def test_the_core_needs_neither_plotly_nor_widgets_nor_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_fields_that_came_later_leave_the_ids_of_recorded_runs_alone() -> None:
+    folders = [path.parent for path in (ROOT / "results").rglob("record.json")]
+    assert len(folders) >= 57
+    for folder in folders:
+        choices = json.loads((folder / "record.json").read_text())["experiment"]
+        assert Experiment(**choices).run_id == folder.name
+    changed = Experiment(optimizer="sgd"), Experiment(momentum=0.5), Experiment(warmup=3)
+    assert len({e.run_id for e in (*changed, Experiment(), Experiment(clip=1.0))}) == 5
