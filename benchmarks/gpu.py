@@ -193,7 +193,7 @@ def row(net: str, size: int, data: ImageData, peak_rate: float) -> dict[str, Any
     rate = step_flops(experiment) / step
     columns = ("bp MB", "summed MB", "by component MB", "all MB", "summed x")
     return {
-        "net": NETS[net].label,
+        "net": NETS.label(net),
         "batch": f"{size} x 2",
         "epoch s": results["sec_per_epoch"],
         "evaluation s": results["eval_sec_per_epoch"],
@@ -223,7 +223,7 @@ def measure() -> Report:
         report.rows.append(row(net, BATCH, data, peak_rate))
         found = report.rows[-1]
         report.at_most(
-            f"an epoch of {NETS[net].label} at {BATCH} x 2 in at most {most:g} s",
+            f"an epoch of {NETS.label(net)} at {BATCH} x 2 in at most {most:g} s",
             [found["epoch s"]],
             most,
         )

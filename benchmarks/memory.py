@@ -95,7 +95,7 @@ def measure() -> Report:
         "Peak live tensor bytes (MB) that a step, its batch included, adds to parameters and "
         "optimizer state, float32: "
         + " and ".join(
-            f"{NETS[net].label} at width {width:g}, {images} images"
+            f"{NETS.label(net)} at width {width:g}, {images} images"
             for net, width, images in STACKS
         )
         + ", two views, 32 x 32. bp: one long flow; checkpointed: each block's inside is computed "
@@ -107,7 +107,7 @@ def measure() -> Report:
     )
     for net, width, images in STACKS:
         by_depth = {depth: peaks(net, width, images, depth) for depth in DEPTHS}
-        label, shares, growths = NETS[net].label, [], []
+        label, shares, growths = NETS.label(net), [], []
         for name, at_4 in by_depth[4].items():
             values = {f"depth {depth}": by_depth[depth][name] for depth in DEPTHS}
             growth = by_depth[64][name] / at_4

@@ -13,36 +13,52 @@ from delog_nb.instruments.lazy import lazy
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
+    "Component",
     "DelogError",
     "Experiment",
     "ExperimentError",
+    "Method",
+    "Objective",
+    "Option",
+    "Parts",
     "Run",
+    "check_method",
     "data",
+    "dataset",
     "lab",
     "load_run",
     "losses",
+    "method",
     "methods",
+    "net",
     "nets",
     "train",
 ]
 
 if TYPE_CHECKING:
     from delog_nb import data, lab, losses, methods, nets
-    from delog_nb.experiment import DelogError, Experiment, ExperimentError
+    from delog_nb.data import dataset
+    from delog_nb.experiment import DelogError, Experiment, ExperimentError, Option
+    from delog_nb.measure.checking import check_method
+    from delog_nb.methods import Batch, Component, Method, Objective, method
+    from delog_nb.nets import Parts, net
     from delog_nb.records import load_run
     from delog_nb.training import Run, train
 
+_WHERE = {
+    "delog_nb.data": ("dataset",),
+    "delog_nb.experiment": ("DelogError", "Experiment", "ExperimentError", "Option"),
+    "delog_nb.measure.checking": ("check_method",),
+    "delog_nb.methods": ("Batch", "Component", "Method", "Objective", "method"),
+    "delog_nb.nets": ("Parts", "net"),
+    "delog_nb.records": ("load_run",),
+    "delog_nb.training": ("Run", "train"),
+}
 __getattr__ = lazy(
     __name__,
-    {
-        "Experiment": "delog_nb.experiment",
-        "ExperimentError": "delog_nb.experiment",
-        "DelogError": "delog_nb.experiment",
-        "Run": "delog_nb.training",
-        "load_run": "delog_nb.records",
-        "train": "delog_nb.training",
-        **{name: f"{__name__}.{name}" for name in ("data", "lab", "losses", "methods", "nets")},
-    },
+    {name: module for module, names in _WHERE.items() for name in names}
+    | {name: f"{__name__}.{name}" for name in ("data", "lab", "losses", "methods", "nets")},
 )
 
 

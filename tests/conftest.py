@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import torch
 from PIL import Image
 
 from delog_nb import Experiment
+from delog_nb.experiment import plugins, registry
+from delog_nb.experiment.rules import readable
 from delog_nb.training import Row
 
 torch.set_num_threads(1)
@@ -67,10 +71,32 @@ def image_folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "images")
 
 
+PLUGINS = Path(__file__).with_name("plugins")
+
+
+def plugged(name: str) -> Path:
+    """Register what the plug-in ``name`` of the tests declares; its file."""
+    path = PLUGINS / f"{name}.py"
+    registry.use(plugins.read(path))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def registries() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = {noun: dict(kind._entries) for noun, kind in registry.REGISTRIES.items()}
+    yield
+    for noun, entries in before.items():
+        own = registry.REGISTRIES[noun]._entries
+        loaded = {name: entry.make for name, entry in own.items()}  # the package's own stay so
+        own.clear()
+        own.update({name: replace(e, make=e.make or loaded[name]) for name, e in entries.items()})
+
+
 def tiny(**changes: object) -> Experiment:
-    """A run of a second, in float32."""
+    """A run of a second, in float32; options that it does not read are left out."""
     small = {"preset": "quick", "limit": 200, "batch_size": 32, "epochs": 2, "precision": "float32"}
-    return Experiment(**(small | changes))
+    return Experiment(**readable(small | changes))
 
 
 def same_history(one: list[Row], other: list[Row]) -> bool:

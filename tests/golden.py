@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from delog_nb import Experiment, train
+from delog_nb.experiment import experiments_of
 
 GOLDEN = Path(__file__).with_name("golden.json")
 METHODS = ("bp", "early-exit", "al", "delog-scl")
@@ -41,8 +42,9 @@ SMALL = {
 
 def experiments(several: bool = False) -> dict[str, Experiment]:
     """By "method net"; those that can be pipelined where ``several``."""
-    names = itertools.product(METHODS[several:], NETS)
-    return {f"{m} {n}": Experiment(**SMALL, method=m, net=n) for m, n in names}
+    names = list(itertools.product(METHODS[several:], NETS))
+    made = experiments_of([{**SMALL, "method": m, "net": n} for m, n in names])
+    return {f"{m} {n}": e for (m, n), e in zip(names, made, strict=True)}
 
 
 def figures(run: Any) -> dict[str, Any]:

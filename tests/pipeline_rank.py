@@ -10,10 +10,9 @@ from pathlib import Path
 
 import golden
 import torch
-from conftest import tiny
-from test_training import with_dropout
+from conftest import plugged, tiny
 
-from delog_nb import methods, nets, train
+from delog_nb import methods, train
 from delog_nb.cli.rank import main
 from delog_nb.data import Views, load
 from delog_nb.losses import supervised_contrastive_loss
@@ -51,9 +50,9 @@ def pipelined(folder: Path) -> None:
 
 def dropout(folder: Path) -> None:
     """A net that draws in every component, in a pipeline."""
-    nets._MAKERS["convnet"] = with_dropout
+    plugged("dropout_net")
     team = Pipeline()
-    save(train(tiny(method="early-exit"), team=team), team, folder, "dropout")
+    save(train(tiny(method="early-exit", net="with-dropout"), team=team), team, folder, "dropout")
 
 
 def interrupted(folder: Path) -> None:

@@ -115,7 +115,10 @@ def test_every_field_is_a_flag_with_help_and_default(
             "methods = 'bp,al,bp' is not allowed: bp",
         ),
         (["compare", "--nets", "vgg,vgg"], "nets = 'vgg,vgg' is not allowed: vgg stands twice"),
-        (["train", "--momentum", "1"], "momentum = '1' is not allowed: a number from 0 to below 1"),
+        (
+            ["train", "--optimizer", "sgd", "--momentum", "1"],
+            "momentum = '1' is not allowed: a number from 0 to below 1",
+        ),
         (["train", "--optimizer", "adma"], "one of adam, adamw, sgd (did you mean 'adam'?)"),
         (["train", "--checkpoint-every", "-1"], "checkpoint-every = '-1' is not allowed"),
         (["compare", "--seeds", "0"], "seeds = '0' is not allowed: a whole number from 1 up"),

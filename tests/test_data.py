@@ -23,6 +23,7 @@ from delog_nb import Experiment, data
 from delog_nb.data import DataError, decoding
 from delog_nb.data.images import statistics, stratified
 from delog_nb.data.sources import tiny_imagenet
+from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
 
 
 def load(**values: object) -> data.ImageData:
@@ -274,7 +275,7 @@ def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"tiny\.zip is not a readable zip file"):
         load(dataset="tiny-imagenet", data_dir=path)
     with pytest.raises(DataError, match="there is no"):
-        data.loading.TinyImageNetSource(tmp_path / "nothing")
+        TinyImageNetSource(tmp_path / "nothing")
 
 
 # --- downloads, from a server on this machine

@@ -9,6 +9,7 @@ from delog_nb import Experiment
 from delog_nb.experiment import PARAMETERS
 from delog_nb.grids import grid, notebook
 from delog_nb.grids.expectation import step_flops
+from delog_nb.training import planned
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "experiment.ipynb"
@@ -59,7 +60,7 @@ def test_flops_of_a_step_by_hand() -> None:
 
 def test_the_parameters_cell_is_the_schema() -> None:
     found = papermill.inspect_notebook(NOTEBOOK)
-    assert set(PARAMETERS) | {"out", "keep_checkpoint"} == set(found)
+    assert set(PARAMETERS) | {"out", "keep_checkpoint", "plugins"} == set(found)
     for name, parameter in PARAMETERS.items():
         assert parameter.help.split(" = ")[0] in found[name]["help"]
         assert parameter.default_text in found[name]["help"] or found[name]["default"] != "None"
@@ -83,7 +84,7 @@ def namespace(**passed: object) -> dict[str, object]:
 
 def test_passed_parameters_make_the_experiment() -> None:
     made = notebook.experiment_from(namespace(method="al", net="vgg", seed=3, data_dir=None))
-    assert made.run_id == Experiment(method="al", net="vgg", seed=3).run_id
+    assert made == planned(Experiment(method="al", net="vgg", seed=3))
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_damaged_runs_are_named_and_the_others_probed(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert f"{bad / 'record.json'} is not a readable record" in lines[0]
-    assert f"{moved} is not named {good.name}" in lines[1]
+    assert f"its folder is b-moved, its run_id {good.name}" in lines[1]
     assert f"checkpoint {torn / 'checkpoint.pt'} is damaged" in lines[2]
     assert [path.parent for path in out.glob("*/probes.csv")] == [good]
 

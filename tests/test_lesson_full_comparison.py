@@ -13,6 +13,7 @@ from conftest import tiny
 from scipy import stats
 
 from delog_nb import Experiment, ExperimentError, lab
+from delog_nb.experiment.identity import identity
 from delog_nb.grids import grid
 from delog_nb.lab import comparing
 from delog_nb.lab.assessing import (
@@ -32,15 +33,17 @@ from delog_nb.lab.predictions import keep
 from delog_nb.records import Record, save
 
 CIFAR10 = {"dataset": "folder", "data_dir": "data/jpeg", "dataset_label": "CIFAR-10 (JPEG)"}
+CIFAR10 |= {"data_id": "0123456789abcdef", "precision": "float32"}
 
 
 def made(curve: list[float], **choices: Any) -> Record:
-    e = Experiment(**({"preset": "quick", "epochs": len(curve)} | choices))
+    small = {"preset": "quick", "epochs": len(curve), "precision": "float32"}
+    e = Experiment(**(small | choices))
     history = [{"epoch": k, "test_acc": share, "seconds": 2.0} for k, share in enumerate(curve, 1)]
     results = {"test_acc": curve[-1], "epochs": len(curve), "train_params": 1}
     results |= {"test_acc_at_best_val": None, "sec_per_epoch": 2.0}
     machine = {"processor": "made up", "gpu": None}
-    return Record(e, results, history, machine, {"torch": "0"}, "2026-01-01")  # type: ignore[arg-type]
+    return Record(e, identity(e), results, history, machine, {"torch": "0"}, "2026-01-01")  # type: ignore[arg-type]
 
 
 def world(agrees: bool, epochs: int = 200, seeds: int = 4, jitter: float = 0.002) -> list[Record]:
@@ -60,7 +63,8 @@ def world(agrees: bool, epochs: int = 200, seeds: int = 4, jitter: float = 0.002
         "vgg": {"bp": 0, "early-exit": -0.1, "al": 0.02, "delog-scl": 0.05},
         "resnet": {"bp": 0, "early-exit": -0.2, "al": -0.15, "delog-scl": -0.1},
     }
-    sources: list[dict[str, Any]] = [CIFAR10, {"dataset": "cifar100"}, {"dataset": "tiny-imagenet"}]
+    tiny_imagenet = {"dataset": "tiny-imagenet", "data_id": "0" * 16}
+    sources: list[dict[str, Any]] = [CIFAR10, {"dataset": "cifar100"}, tiny_imagenet]
     for seed in range(seeds):
         for source in sources:
             for net, by_method in offset.items():

@@ -115,7 +115,7 @@ def test_classes_come_back_where_codes_are_kept_apart_and_not_where_they_are_one
 
 def test_codes_of_other_methods_are_refused() -> None:
     experiment = tiny(method="early-exit")
-    with pytest.raises(ValueError, match="associated learning"):
+    with pytest.raises(ValueError, match="target codes"):
         follow_codes(experiment, data.load(experiment))
     with pytest.raises(ValueError, match="not of bp"):
         associated_figure(tiny(method="bp"))

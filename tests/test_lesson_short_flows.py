@@ -12,11 +12,13 @@ from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 
 from delog_nb import data, train
+from delog_nb.experiment.identity import identity
 from delog_nb.lab import short_flows
 from delog_nb.lab.style import method_style
 from delog_nb.measure.early import BlockWatcher, Look, look, separation
 from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record
+from delog_nb.training import planned
 
 
 def test_separation_is_what_an_analysis_of_variance_finds() -> None:
@@ -83,7 +85,8 @@ def made_up(components: int, seed: int, curve: list[float]) -> Record:
     """A record with the given test accuracies."""
     run = tiny(components=components, seed=seed, epochs=len(curve))
     history: list[Any] = [{"epoch": n, "test_acc": share} for n, share in enumerate(curve, 1)]
-    return Record(run, {}, history, {}, {}, "")
+    run = planned(run)
+    return Record(run, identity(run), {}, history, {}, {}, "")
 
 
 RUNS = [

@@ -14,13 +14,12 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from conftest import same_history, tiny
+from conftest import plugged, same_history, tiny
 from forked import FORKED
 from pipeline_rank import DECOUPLED, be_rank, experiments, sgd_steps
-from test_training import with_dropout
 from torch.distributed import TCPStore
 
-from delog_nb import Experiment, ExperimentError, nets, records, train
+from delog_nb import Experiment, ExperimentError, records, train
 from delog_nb.cli import main
 from delog_nb.cli.rank import main as be_main
 from delog_nb.losses import supervised_contrastive_loss
@@ -90,10 +89,10 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
 
 
 def test_dropout_in_a_pipeline_draws_what_it_draws_in_one_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setitem(nets._MAKERS, "convnet", with_dropout)
-    expected = train(tiny(method="early-exit"))
+    plugged("dropout_net")
+    expected = train(tiny(method="early-exit", net="with-dropout"))
     run_ranks(2, "dropout", str(tmp_path), folder=tmp_path)
     found = torch.load(tmp_path / "dropout.pt")
     assert same_history(found["history"], expected.history)

@@ -11,9 +11,10 @@ import torch
 from conftest import same_history, tiny
 
 import delog_nb
-from delog_nb import data, records, train
+from delog_nb import Experiment, data, records, train
 from delog_nb.cli import main
 from delog_nb.experiment import RecordError, WriteError
+from delog_nb.experiment.identity import identity
 from delog_nb.instruments.files import write_atomically
 
 
@@ -37,7 +38,9 @@ def test_every_field_of_the_experiment_is_in_the_record(tmp_path: Path) -> None:
     content = json.loads(
         (records.save(records.record_of(run), tmp_path) / "record.json").read_text()
     )
-    assert content["experiment"] == run.experiment.model_dump(mode="json")
+    assert content["experiment"] == run.experiment.choices()
+    assert content["identity"] == identity(run.experiment)
+    assert Experiment(**content["experiment"]) == run.experiment
 
 
 @pytest.mark.parametrize(
@@ -45,8 +48,8 @@ def test_every_field_of_the_experiment_is_in_the_record(tmp_path: Path) -> None:
     [
         ("{", "Expecting"),
         ("[]", "list indices"),
-        ('{"schema": 99}', "schema 99 where 1 is known"),
-        ('{"schema": 1}', "'experiment'"),
+        ('{"schema": 99}', "schema 99 where 2 is known"),
+        ('{"schema": 2}', "'identity'"),
     ],
 )
 def test_damaged_and_foreign_records_are_named_and_skipped(

@@ -75,4 +75,4 @@ def test_a_room_has_at_most_fifteen_modules_of_three_hundred_lines(name: str) ->
 
 
 # files above 300 lines, each with its reason in CONTRIBUTING.md
-LONG = {"pipeline/schedule.py": 400, "cli/sweep.py": 320}
+LONG = {"pipeline/schedule.py": 400, "cli/sweep.py": 340, "experiment/schema.py": 360}

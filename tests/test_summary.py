@@ -14,6 +14,7 @@ import pytest
 
 from delog_nb import Experiment
 from delog_nb.cli import main
+from delog_nb.experiment.identity import identity
 from delog_nb.grids.grid import Grid
 from delog_nb.lab import figures
 from delog_nb.lab.overlay import overlay, overlay_table
@@ -63,7 +64,9 @@ def made(test_acc: float | None, seconds: float = 2.0, **choices: object) -> Rec
         results |= {"state": "diverged", "diverged": where}
     row = {"epoch": 1, "loss_1": 1.0, "val_acc": None, "test_acc": test_acc, "seconds": seconds}
     machine = {"processor": "p", "cores": 2, "threads": 1, "gpu": None}
-    return Record(e, results, [row], machine, {"torch": "0", "python": "3", "git": None}, "now")
+    return Record(
+        e, identity(e), results, [row], machine, {"torch": "0", "python": "3", "git": None}, "now"
+    )
 
 
 RECORDS = [

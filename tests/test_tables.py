@@ -10,6 +10,7 @@ from scipy import stats
 
 from delog_nb import Experiment, ExperimentError
 from delog_nb.cli import main
+from delog_nb.experiment.identity import identity
 from delog_nb.grids.grid import Grid, Layout
 from delog_nb.lab import tables
 from delog_nb.lab.paired import Difference, difference, holm
@@ -18,7 +19,7 @@ from delog_nb.records import Record, save
 
 
 def made(test_acc: float, **choices: object) -> Record:
-    e = Experiment(preset="quick", **choices)
+    e = Experiment(preset="quick", precision="float32", **choices)
     row = {"epoch": 1, "loss_1": 1.0, "val_acc": None, "test_acc": test_acc, "seconds": 1.0}
     results = {
         "epochs": 1,
@@ -28,7 +29,7 @@ def made(test_acc: float, **choices: object) -> Record:
         "inference_params": 1234,
         "sec_per_epoch": 1.5,
     }
-    return Record(e, results, [row], {}, {}, "")
+    return Record(e, identity(e), results, [row], {}, {}, "")
 
 
 ACCURACIES = {  # three seeds each

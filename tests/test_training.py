@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import same_history, tiny
+from conftest import plugged, same_history, tiny
 from PIL import Image
 
 from delog_nb import ExperimentError, data, methods, nets, train
@@ -17,7 +17,6 @@ from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.methods import Batch, Method
 from delog_nb.methods.delog_scl import ContrastiveObjective
-from delog_nb.nets import convnet
 from delog_nb.training import (
     Divergence,
     Ended,
@@ -33,13 +32,6 @@ from delog_nb.training import (
     train_step,
 )
 from delog_nb.training.randomness import Draws
-
-
-def with_dropout(*arguments: Any) -> nets.Parts:
-    """The ConvNet with dropout after each block, which draws in every component."""
-    parts = convnet.build(*arguments)
-    blocks = [torch.nn.Sequential(block, torch.nn.Dropout(0.3)) for block in parts.blocks]
-    return parts._replace(blocks=blocks)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -308,10 +300,10 @@ def test_the_global_random_state_is_left_alone(place: str) -> None:
 
 
 def test_dropout_draws_the_same_however_a_run_comes_to_a_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setitem(nets._MAKERS, "convnet", with_dropout)
-    experiment = tiny(method="delog-scl", epochs=2)
+    plugged("dropout_net")
+    experiment = tiny(method="delog-scl", net="with-dropout", epochs=2)
     torch.manual_seed(1)
     whole = train(experiment)
     torch.manual_seed(2)  # what was drawn before does not count

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from delog_nb.cli.flags import Parser
+from delog_nb.cli.flags import Parser, use_plugins
 from delog_nb.experiment import DelogError
 
 # command: one line of help. The module of its name (_ for -) adds its flags and runs it.
@@ -23,6 +23,8 @@ COMMANDS = {
     "check-submissions": "check the exercises of a folder of submitted notebooks",
     "doctor": "check this installation",
 }
+# those that make runs, and the table of all methods
+WITH_PLUGINS = ("compare", "train", "sweep", "probe", "params")
 
 
 def _module(command: str) -> ModuleType:
@@ -34,8 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = Parser(
         prog="delog-nb",
-        description="Train one network with BP, Early Exit, associated learning and Delog-SCL.",
+        description="Train one network with and without end-to-end backpropagation.",
     )
+    try:
+        if words[:1] and words[0] in WITH_PLUGINS:
+            use_plugins(words[1:])
+    except DelogError as error:
+        return _refused(error)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, line in COMMANDS.items():
         command = commands.add_parser(name, help=line, description=line)
@@ -55,5 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"delog-nb: {needs}: pip install 'delog_nb[lab]'", file=sys.stderr)
         return 2
     except DelogError as error:
-        print(f"delog-nb: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
+
+
+def _refused(error: DelogError) -> int:
+    print(f"delog-nb: {error}", file=sys.stderr)
+    return 2

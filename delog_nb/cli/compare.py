@@ -14,8 +14,9 @@ from delog_nb.cli.flags import (
     add_experiment_flags,
     checkpoint_seconds,
     experiment_values,
+    plugin_words,
 )
-from delog_nb.experiment import Experiment, ExperimentError, flags_of
+from delog_nb.experiment import Experiment, ExperimentError, experiments_of, flags_of
 from delog_nb.experiment.registry import METHODS, NETS
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ def experiments(values: argparse.Namespace) -> list[Experiment]:
         raise ExperimentError(f"seeds = {values.seeds!r} is not allowed: a whole number from 1 up")
     given = experiment_values(values)
     nets, methods = _names("nets", values.nets), _names("methods", values.methods)
-    return [
-        Experiment(**given, seed=seed, net=net, method=method)
-        for seed in seeds
-        for net in nets
-        for method in methods
-    ]
+    return experiments_of(
+        [
+            given | {"seed": seed, "net": net, "method": method}
+            for seed in seeds
+            for net in nets
+            for method in methods
+        ]
+    )
 
 
 def _names(flag: str, text: str) -> list[str]:
@@ -69,7 +72,7 @@ def _names(flag: str, text: str) -> list[str]:
 
 def run(values: argparse.Namespace) -> int:
     """Train what is not there yet; write the summary and the page."""
-    todo, every = experiments(values), checkpoint_seconds(values)
+    every, todo = checkpoint_seconds(values), experiments(values)
 
     from delog_nb.cli.progress import Progress, stop_on_interrupt
     from delog_nb.data import ImageData, load
@@ -81,6 +84,9 @@ def run(values: argparse.Namespace) -> int:
         summary,
         summary_for_people,
     )
+    from delog_nb.training import planned_all
+
+    todo = planned_all(todo)
 
     @lru_cache(maxsize=1)
     def images(seed: int) -> ImageData:
@@ -90,8 +96,8 @@ def run(values: argparse.Namespace) -> int:
     with stop_on_interrupt() as asked:
         for place, experiment in enumerate(todo, 1):
             label = (
-                f"{place}/{len(todo)} {METHODS[experiment.method].label}, "
-                f"{NETS[experiment.net].label}, seed {experiment.seed}"
+                f"{place}/{len(todo)} {experiment.method_label}, "
+                f"{experiment.net_label}, seed {experiment.seed}"
             )
             record = train_once(
                 experiment,
@@ -139,4 +145,4 @@ def _write_page(records: list[Record], values: argparse.Namespace) -> str:
 def _command(values: argparse.Namespace) -> str:
     words = ["delog-nb", "compare", "--methods", values.methods, "--nets", values.nets]
     words += ["--seeds", values.seeds]
-    return shlex.join(words + flags_of(experiment_values(values)))
+    return shlex.join(words + plugin_words(values) + flags_of(experiment_values(values)))

@@ -1,4 +1,4 @@
-"""Flags made from the fields of `Experiment`."""
+"""Flags made from the fields of `Experiment` and the options of methods, nets and data sets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from delog_nb.experiment import PARAMETERS, ExperimentError, closest
+from delog_nb.experiment.plugins import import_packages, read
+from delog_nb.experiment.registry import use
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,8 +35,33 @@ class Parser(argparse.ArgumentParser):
         return values
 
 
+def use_plugins(words: Sequence[str]) -> None:
+    """Run the plug-ins that ``words`` name: what they declare are names and flags of its own.
+
+    Raises:
+        ExperimentError: one cannot be read or run.
+    """
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_plugin_flag(finder)
+    for path in finder.parse_known_args([word for word in words if word != "--help"])[0].plugin:
+        use(read(path))
+    import_packages()
+
+
+def add_plugin_flag(parser: Any) -> None:
+    """Code of one's own; `use_plugins` has run it before the flags are made."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Python file that defines methods, nets or data sets; repeat for more",
+    )
+
+
 def add_experiment_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """A flag for every field of `Experiment`, with its help, unit and default."""
+    """A flag for every choice of a run, with its help, unit and default; and ``--plugin``."""
+    add_plugin_flag(parser)
     groups: dict[str, Any] = {}
     for parameter in PARAMETERS.values():
         if parameter.name in without:
@@ -55,6 +82,11 @@ def add_experiment_flags(parser: argparse.ArgumentParser, without: Collection[st
                 parameter.kind, "TEXT"
             )
         group.add_argument("--" + parameter.name.replace("_", "-"), **options)
+
+
+def plugin_words(values: argparse.Namespace) -> list[str]:
+    """The plug-ins as they are written on a command line."""
+    return [word for path in values.plugin for word in ("--plugin", path)]
 
 
 def experiment_values(values: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from delog_nb.cli.flags import add_experiment_flags, experiment_values
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS, NETS
 
 
@@ -18,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Print the table for all nets and methods, by default as in the paper (Table 5)."""
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
-    todo = [Experiment(**given, net=net, method=method) for net in NETS for method in METHODS]
+    todo = experiments_of([given | {"net": n, "method": m} for n in NETS for m in METHODS])
 
     from delog_nb.measure.cost import parameter_counts
     from delog_nb.records.summary import aligned, csv_text

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delog_nb.cli.flags import add_plugin_flag
 from delog_nb.experiment import DelogError, ExperimentError, RecordError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="training images that fit a probe, and test images that score it (default: 2000)",
     )
+    add_plugin_flag(parser)
     parser.add_argument(
         "--again", action="store_true", help="also where probes.csv is there already"
     )
@@ -74,8 +76,12 @@ def _probe(record: Record, folder: Path, count: int) -> str:
     from delog_nb.data import load
     from delog_nb.measure.invariance import probe_run, write_probes
 
+    if not record.experiment.declared:
+        raise ExperimentError(f"{folder} was made with a plug-in: name it with --plugin")
     if folder.name != record.experiment.run_id:
-        raise ExperimentError(f"{folder} is not named {record.experiment.run_id} as its run is")
+        raise ExperimentError(
+            f"{folder} was made by another revision than {record.experiment.run_id}"
+        )
     images = load(record.experiment)
     run = records.restore(record.experiment, folder.parent, data=images)
     begin = time.perf_counter()

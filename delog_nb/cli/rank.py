@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from delog_nb.cli import train as command
-from delog_nb.cli.flags import Parser, checkpoint_seconds, experiment_values
+from delog_nb.cli.flags import Parser, checkpoint_seconds, experiment_values, use_plugins
 from delog_nb.cli.progress import stop_on_interrupt
 from delog_nb.data import load
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check
 from delog_nb.pipeline.watch import STATUS, PeerLost
 from delog_nb.pipeline.world import check_launched, first_then_others, joined
+from delog_nb.training import planned
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,9 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="no pipeline: all components on every rank, each with its share of every batch",
     )
-    command.add_run_flags(parser)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        values = parser.parse_args(list(sys.argv[1:] if arguments is None else arguments))
+        use_plugins(words)
+        command.add_run_flags(parser)
+        values = parser.parse_args(words)
         experiment = Experiment(**experiment_values(values))
         check_launched()
         if not values.data_parallel:
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with stop_on_interrupt(signal.SIGTERM) as asked, joined() as watch:
             team = DataParallel() if values.data_parallel else Pipeline(watch)
+            experiment = first_then_others(partial(planned, experiment))
             images = partial(first_then_others, partial(load, experiment))
             record = command.train(
                 experiment, values.out, asked.is_set, team, images, checkpoint_seconds(values)

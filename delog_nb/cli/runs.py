@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, ExperimentError, closest
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -51,16 +51,18 @@ def run(values: argparse.Namespace) -> int:
         )
     if not values.out.is_dir():
         raise ExperimentError(f"{values.out} is not a folder: name one with --out")
-    wanted = dict(_condition(text) for text in values.where)
+    texts = [_condition(text) for text in values.where]
 
     from delog_nb import records
 
-    chosen = []
+    found = []
     for item in records.find(values.out):
         if isinstance(item, ValueError):
             print(f"Skipped: {item}", file=sys.stderr)
-        elif all(getattr(item.experiment, name) == value for name, value in wanted.items()):
-            chosen.append(item)
+        else:
+            found.append(item)
+    wanted = {name: _value(name, text, found) for name, text in texts}
+    chosen = [r for r in found if all(r.experiment.get(n) == v for n, v in wanted.items())]
     if not chosen:
         print(f"No record in {values.out} matches", file=sys.stderr)
         return 1
@@ -85,7 +87,7 @@ def write_events(chosen: list[Record], folder: Path) -> None:
 
     with writing(folder):
         for record in chosen:
-            place = folder / record.experiment.run_id
+            place = folder / record.run_id
             shutil.rmtree(place, ignore_errors=True)
             with SummaryWriter(str(place)) as writer:
                 for row in record.history:
@@ -94,18 +96,29 @@ def write_events(chosen: list[Record], folder: Path) -> None:
                             writer.add_scalar(name, value, row["epoch"])
 
 
-def _condition(text: str) -> tuple[str, object]:
+def _condition(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign:
         raise ExperimentError(f"where = {text!r} is not allowed: NAME=VALUE, as in method=al")
+    return name, value
+
+
+def _value(name: str, text: str, found: list[Record]) -> object:
+    """What ``text`` says, as the records have it: nothing is asked of code that is not here."""
+    if text == "None":
+        return None
+    known = {str(r.experiment.get(name)): r.experiment.get(name) for r in found}
+    if text in known:
+        return known[text]
     if name not in PARAMETERS:
         raise ExperimentError(
             f"where: there is no field {name!r}"
             f"{closest(name, PARAMETERS) or ': the fields are ' + ', '.join(PARAMETERS)}"
         )
-    # the experiment's own check of the value, and its type; None where the field may be empty
-    given = {name: value} | ({"data_dir": "."} if value == "folder" else {})
-    return name, getattr(Experiment(**given), name) if value != "None" else None
+    try:
+        return PARAMETERS[name].check(text)
+    except ValueError as error:
+        raise ExperimentError(str(error)) from None
 
 
 def _list(chosen: list[Record], _: bool) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -14,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.cli.flags import add_checkpoint_flag, checkpoint_seconds
+from delog_nb.cli.flags import add_checkpoint_flag, add_plugin_flag, checkpoint_seconds
 from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.identity import revisions
 from delog_nb.grids import grid
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="GRID",
         help="grid file (YAML): fixed, cross and exclude, see experiments/; runs go in its order",
     )
+    add_plugin_flag(parser)
     parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")
     parser.add_argument(
         "--workers",
@@ -74,14 +75,17 @@ def run(values: argparse.Namespace) -> int:
     """Run what is missing; the status is 1 if any run failed."""
     begin = time.monotonic()
     described = _grids(values.grids)
-    experiments = list({e.run_id: e for g in described for e in g.experiments()}.values())
+    by_grid = [found.experiments() for found in described]
     until = begin + _seconds(values.hours)
     workers = _workers(values)
     resources = _resources(values)
     notebook = _notebook(values)
 
     from delog_nb.grids.job import is_finished
+    from delog_nb.training import planned_all
 
+    each = [planned_all(wanted) for wanted in by_grid]
+    experiments = list({e.run_id: e for wanted in each for e in wanted}.values())
     out: Path | None = values.out
     if values.dry_run:
         missing = [
@@ -96,13 +100,16 @@ def run(values: argparse.Namespace) -> int:
 
     from delog_nb.cli.progress import stop_on_interrupt
     from delog_nb.grids.sweep import check_folder, sweep
+    from delog_nb.instruments.files import write_atomically
 
     check_folder(out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
         (out / grid.GRIDS).mkdir(exist_ok=True)
-        for path in values.grids:
-            if (out / grid.GRIDS / path.name).resolve() != path.resolve():
-                shutil.copyfile(path, out / grid.GRIDS / path.name)
+        for path, own, wanted in zip(values.grids, described, each, strict=True):
+            copy = out / grid.GRIDS / path.name
+            if copy.resolve() != path.resolve():
+                with write_atomically(copy) as file:
+                    file.write(grid.text_of(grid.planned(own, wanted)).encode())
 
         def should_stop() -> bool:
             return asked.is_set() or time.monotonic() > until
@@ -131,7 +138,16 @@ def _grids(paths: list[Path]) -> list[grid.Grid]:
     for name in names:
         if names.count(name) > 1:
             raise ExperimentError(f"two grid files are named {name}: rename one of them")
-    return [grid.read(path) for path in paths]
+    described = [grid.read(path) for path in paths]
+    for path, found in zip(paths, described, strict=True):
+        for experiment in found.experiments():
+            for noun, now in revisions(experiment).items():
+                if found.revisions.get(noun, now) != now:
+                    raise ExperimentError(
+                        f"grid {path} shows records of revision {found.revisions[noun]} of {noun}: "
+                        f"this one makes revision {now}, so they can be shown, not made"
+                    )
+    return described
 
 
 def _seconds(hours: float | None) -> float:
@@ -256,7 +272,7 @@ def _print_plan(
     for experiment in experiments:
         done = "" if experiment.run_id in absent else "  (done)"
         names = ["net", "method", *(name for g in described for name in g.cross)]
-        choices = ", ".join(f"{n}={getattr(experiment, n)}" for n in dict.fromkeys(names))
+        choices = ", ".join(f"{n}={experiment.get(n)}" for n in dict.fromkeys(names))
         print(f"{experiment.run_id}  {choices}{done}")
     found = records.find(out) if out is not None else ()
     known = [r for r in found if isinstance(r, records.Record)]

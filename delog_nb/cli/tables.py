@@ -41,14 +41,14 @@ def _write(folder: Path, grids: dict[str, grid.Grid], out: Path) -> None:
         if isinstance(item, ValueError):
             print(f"Skipped: {item}", file=sys.stderr)
         else:
-            records_by_id[item.experiment.run_id] = item
+            records_by_id[item.run_id] = item
     if not records_by_id:
         raise ExperimentError(f"{folder} holds no record: run 'delog-nb sweep' first")
     if not grids:  # records of single runs: methods by nets
         print(write("runs", grid.Grid(title=str(folder)), list(records_by_id.values()), out))
     for name, described in grids.items():
         wanted = described.experiments()
-        own = [records_by_id[e.run_id] for e in wanted if e.run_id in records_by_id]
+        own = records.matching(wanted, records_by_id.values(), described.revisions)
         if len(own) < len(wanted):
             print(f"{name}: {len(own)} of {len(wanted)} runs have a record", file=sys.stderr)
         if own:

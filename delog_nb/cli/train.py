@@ -13,9 +13,9 @@ from delog_nb.cli.flags import (
     add_experiment_flags,
     checkpoint_seconds,
     experiment_values,
+    plugin_words,
 )
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
-from delog_nb.experiment.registry import METHODS, NETS
 
 if TYPE_CHECKING:
     from delog_nb.data import ImageData
@@ -55,7 +55,9 @@ def run(values: argparse.Namespace) -> int:
     every = checkpoint_seconds(values)
     if values.pipeline is None and values.data_parallel is None:
         from delog_nb.cli.progress import stop_on_interrupt
+        from delog_nb.training import planned
 
+        experiment = planned(experiment)
         with stop_on_interrupt() as asked:
             record = train(experiment, values.out, asked.is_set, checkpoint_every=every)
         return report(record, experiment, values.out)
@@ -69,6 +71,7 @@ def run(values: argparse.Namespace) -> int:
         str(values.out),
         "--checkpoint-every",
         str(every),
+        *plugin_words(values),
         *flags_of(experiment_values(values)),
     ]
     if values.pipeline is not None:
@@ -93,7 +96,7 @@ def train(
     from delog_nb.cli.progress import Progress
     from delog_nb.records import train_once
 
-    label = f"{METHODS[experiment.method].label}, {NETS[experiment.net].label}"
+    label = f"{experiment.method_label}, {experiment.net_label}"
     shown = Progress(label, every_epoch=True)
     return train_once(
         experiment,

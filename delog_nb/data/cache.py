@@ -1,8 +1,10 @@
 """Where downloads and decoded images are kept."""
 
+import hashlib
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from delog_nb.data.images import DataError, Raw
 from delog_nb.instruments.files import write_atomically
 
 CACHE_VARIABLE = "DELOG_NB_CACHE"
+_DIGITS = 16  # of a content id
 
 
 def cache_dir() -> Path:
@@ -39,19 +42,47 @@ def cached(key: str, read: Callable[[], Raw]) -> Raw:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)
     raw = read()
+    with _writing(path), write_atomically(path) as file:
+        np.savez(
+            file,
+            train_images=raw.train_images,
+            train_labels=raw.train_labels,
+            test_images=raw.test_images,
+            test_labels=raw.test_labels,
+            classes=np.array(raw.classes),
+        )
+    return raw
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        with write_atomically(path) as file:
-            np.savez(
-                file,
-                train_images=raw.train_images,
-                train_labels=raw.train_labels,
-                test_images=raw.test_images,
-                test_labels=raw.test_labels,
-                classes=np.array(raw.classes),
-            )
+        yield
     except OSError as error:
         raise DataError(
-            f"cannot write decoded images to {path.parent} ({error.strerror or error}): point "
+            f"cannot write to {path.parent} ({error.strerror or error}): point "
             f"{CACHE_VARIABLE} at a folder that can be written"
         ) from error
-    return raw
+
+
+def content_id(key: str, files: Iterable[tuple[str, bytes]]) -> str:
+    """A hash of ``files``, names and bytes in their order, computed once for ``key``.
+
+    ``key`` stands for the files as they are listed: it changes when any of them does. Raises
+    `DataError` where the cache cannot be written.
+    """
+    path = cache_dir() / "content" / f"{key}.txt"
+    try:
+        found = path.read_text(encoding="ascii")
+        if len(found) == _DIGITS and set(found) <= set("0123456789abcdef"):
+            return found
+    except (OSError, UnicodeDecodeError):
+        pass
+    digest = hashlib.sha256()
+    for name, content in files:
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    made = digest.hexdigest()[:_DIGITS]
+    with _writing(path), write_atomically(path) as file:
+        file.write(made.encode())
+    return made

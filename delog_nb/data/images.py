@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,33 @@ class Raw:
     test_images: np.ndarray
     test_labels: np.ndarray
     classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, train_images: Any, train_labels: Any, test_images: Any, test_labels: Any) -> Raw:
+        """Arrays of whoever made them, checked; classes are named by their numbers.
+
+        Raises:
+            DataError: they are of other kinds or shapes than `Raw` says.
+        """
+        arrays = [np.asarray(array) for array in (train_images, test_images)]
+        arrays = [images[..., None] if images.ndim == 3 else images for images in arrays]
+        for images in arrays:
+            if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+                raise DataError(
+                    f"images of {images.dtype}, {tuple(images.shape)}, are not allowed: uint8 "
+                    f"(N, H, W, C) with one channel or three"
+                )
+        labels = [np.asarray(labels) for labels in (train_labels, test_labels)]
+        for own, images in zip(labels, arrays, strict=True):
+            if own.shape != (len(images),) or own.dtype.kind not in "iu" or (own < 0).any():
+                raise DataError(
+                    f"labels of {own.dtype}, {tuple(own.shape)}, are not allowed: a whole number "
+                    f"from 0 for each of the {len(images)} images"
+                )
+        count = 1 + max(int(own.max(initial=0)) for own in labels)
+        names = tuple(str(label) for label in range(count))
+        wide = [own.astype(np.int64) for own in labels]
+        return cls(arrays[0], wide[0], arrays[1], wide[1], names)
 
 
 @dataclass(frozen=True)
@@ -49,7 +77,8 @@ class ImageData:
     """A data set ready for training.
 
     ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]. ``val`` is empty where no
-    validation images were asked for.
+    validation images were asked for. ``name`` is the data set's; ``content_id`` says which images
+    these are, where the name does not.
     """
 
     train: Split
@@ -58,6 +87,8 @@ class ImageData:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    content_id: str | None = None
+    name: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int]:

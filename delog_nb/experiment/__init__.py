@@ -1,18 +1,20 @@
 """`Experiment`: every choice of a run, and the names that it can choose from."""
 
 from delog_nb.experiment.errors import DelogError, ExperimentError, RecordError, WriteError
-from delog_nb.experiment.fields import Parameter, closest
+from delog_nb.experiment.fields import Option, closest
 from delog_nb.experiment.flags import flags_of
-from delog_nb.experiment.schema import PARAMETERS, Experiment
+from delog_nb.experiment.registry import PARAMETERS
+from delog_nb.experiment.schema import Experiment, experiments_of
 
 __all__ = [
     "PARAMETERS",
     "DelogError",
     "Experiment",
     "ExperimentError",
-    "Parameter",
+    "Option",
     "RecordError",
     "WriteError",
     "closest",
+    "experiments_of",
     "flags_of",
 ]

@@ -1,67 +1,111 @@
-"""One field of `Experiment` as flags, forms, papermill's parameters and errors show it."""
+"""One choice of a run: what it is called, what it takes, and what it is by default.
+
+Fields of `Experiment` and options that a method, a net or a data set declares are the same thing to
+flags, forms, papermill's parameters, records and errors.
+"""
 
 import difflib
 import types
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from delog_nb.experiment.presets import preset_values
-
-
-def field(
-    default: Any,
-    help: str,
-    group: str,
-    *,
-    unit: str = "",
-    choices: Iterable[str] | None = None,
-    **bounds: Any,
-) -> Any:
-    extra: dict[str, Any] = {"group": group, "unit": unit}
-    if choices is not None:
-        extra["enum"] = list(choices)
-    return Field(default, description=help, json_schema_extra=extra, **bounds)
+_UNSET: Any = object()
+_KINDS = {"bool": bool, "int": int, "float": float, "path": Path, "text": str, "choice": str}
+_NAMES = {kind: name for name, kind in _KINDS.items() if name != "choice"}
+_CORE_PRESETS = ("lesson", "quick", "paper")
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One field of `Experiment` as its faces need it."""
+class Option:
+    """One choice of a run.
+
+    Args:
+        name: in code, in files and, with - for _, on the command line; the same everywhere
+        default: what it is where neither the run nor its preset says otherwise; None: nothing
+        help: one line
+        unit: of the number
+        choices: the texts that it can be
+        ge, gt, le, lt: bounds of the number, as in pydantic
+        kind: ``bool``, ``int``, ``float``, ``choice``, ``text`` or ``path``; by default that of
+            ``default``
+        presets: its values by preset; ``quick`` is as ``lesson`` where it has none of its own
+        by_net: its default by net
+        when: choices that must be made for it to be read, each with the values it can then have
+        base: the value that is left out of a run's identity. It never changes: where ``default``
+            does, ``base`` keeps the first one
+        group: the heading that it stands below
+    """
 
     name: str
-    kind: str  # bool, int, float, choice, path or text
-    help: str
-    group: str
-    unit: str
     default: Any
-    optional: bool
-    choices: tuple[str, ...]
-    low: float | None
-    high: float | None
-    above_low: bool  # the lower bound itself is not allowed
-    below_high: bool  # nor the upper one
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    kind: str = ""
+    presets: Mapping[str, Any] = field(default_factory=dict)
+    by_net: Mapping[str, Any] = field(default_factory=dict)
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    base: Any = _UNSET
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        kind = "choice" if self.choices else self.kind or _NAMES[type(self.default)]
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "choices", tuple(self.choices))
+        when = {name: tuple(values) for name, values in self.when.items()}
+        object.__setattr__(self, "when", when)
+        if self.base is _UNSET:
+            object.__setattr__(self, "base", self.default)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind, self.choices, self.ge, self.gt, self.le, self.lt))
+
+    @property
+    def optional(self) -> bool:
+        """Whether it can be nothing."""
+        return self.default is None
+
+    @property
+    def low(self) -> float | None:
+        return self.gt if self.ge is None else self.ge
+
+    @property
+    def high(self) -> float | None:
+        return self.lt if self.le is None else self.le
+
+    def preset(self, preset: str, net: str = "") -> Any:
+        """Its value in ``preset``, on ``net``."""
+        value = self.by_net.get(net, self.default)
+        if preset == "quick":
+            value = self.presets.get("lesson", value)
+        return self.presets.get(preset, value)
 
     @property
     def default_text(self) -> str:
         """The default, in words; by preset where presets differ."""
-        method = "al" if self.name.startswith("al_") else "delog-scl"
-        by_preset = {
-            preset: preset_values(preset, "digits", "convnet", method).get(self.name, self.default)
-            for preset in ("lesson", "quick", "paper")
-        }
         if self.name in ("image_size", "crop_padding", "flip"):
             return "the data set's own"
+        by_preset = {preset: self.preset(preset) for preset in _CORE_PRESETS}
         if len(set(by_preset.values())) > 1:
             return ", ".join(f"{value} ({preset})" for preset, value in by_preset.items())
+        if self.by_net:
+            others = ", ".join(f"{value} on {net}" for net, value in self.by_net.items())
+            return f"{self.default}; {others}"
         return "none" if self.default in (None, "") else str(self.default)
 
     @property
     def allowed(self) -> str:
-        """What the field takes, in words."""
+        """What it takes, in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind in ("path", "text"):
@@ -69,50 +113,103 @@ class Parameter:
         if self.kind == "bool":
             return "true or false"
         noun = "a whole number" if self.kind == "int" else "a number"
+        low = "" if self.low is None else f"{self.low:g}"
         if self.high is None:
-            bounds = f" of at least {self.low:g}"
-        elif self.above_low:
-            bounds = f" above {self.low:g} and at most {self.high:.10g}"
-        elif self.below_high:
-            bounds = f" from {self.low:g} to below {self.high:.10g}"
+            bounds = f" of at least {low}" if low else ""
+        elif not low:
+            bounds = f" of at most {self.high:.10g}"
+        elif self.ge is None:
+            bounds = f" above {low} and at most {self.high:.10g}"
+        elif self.le is None:
+            bounds = f" from {low} to below {self.high:.10g}"
         else:
-            bounds = f" from {self.low:g} to {self.high:.10g}"
+            bounds = f" from {low} to {self.high:.10g}"
         return noun + bounds + (f" {self.unit}" if self.unit else "")
 
+    def refusal(self, value: Any) -> str:
+        """The sentence that says that ``value`` is none of those allowed."""
+        hint = closest(str(value), self.choices)
+        return f"{self.name} = {value!r} is not allowed: {self.allowed}{hint}"
 
-def parameter_of(name: str, info: FieldInfo) -> Parameter:
-    """The field ``name`` of `Experiment` as its faces need it."""
+    def fits(self, value: Any) -> bool:
+        """Whether ``value`` is of this kind at all: numbers are no truth values, nor the reverse.
+
+        Texts are read as what they say, so that flags and files may give them.
+        """
+        if self.choices and value not in self.choices:
+            return False
+        return isinstance(value, bool) == (self.kind == "bool") or isinstance(value, str)
+
+    def check(self, value: Any) -> Any:
+        """``value`` as it is kept. Raises ValueError with a sentence where it is not allowed."""
+        if value is None and self.optional:
+            return None
+        if self.fits(value):
+            try:
+                return _adapter(self).validate_python(value)
+            except ValidationError:
+                pass
+        raise ValueError(self.refusal(value))
+
+    def data(self) -> dict[str, Any]:
+        """What is declared, as plain data: only what is not as usual."""
+        plain = Option("", self.default, "", kind=self.kind if self.default is None else "")
+        shown = ("default", "kind") if self.default is None else ("default",)
+        declared = asdict(self).items()
+        return {k: v for k, v in declared if k in shown or v != getattr(plain, k)}
+
+
+@cache
+def _adapter(option: Option) -> TypeAdapter[Any]:
+    bounds = {key: getattr(option, key) for key in ("ge", "gt", "le", "lt")}
+    rules: dict[str, Any] = {key: bound for key, bound in bounds.items() if bound is not None}
+    if option.kind == "float":
+        rules["allow_inf_nan"] = False
+    kind: Any = _KINDS[option.kind]
+    return TypeAdapter(Annotated[kind, Field(**rules)] if rules else kind)
+
+
+def field_of(
+    default: Any,
+    help: str,
+    group: str,
+    *,
+    unit: str = "",
+    choices: Iterable[str] = (),
+    presets: Mapping[str, Any] | None = None,
+    when: Mapping[str, tuple[Any, ...]] | None = None,
+    base: Any = _UNSET,
+    **bounds: Any,
+) -> Any:
+    """A field of `Experiment`, with what `Option` keeps of it."""
+    extra: Any = {"group": group, "unit": unit, "choices": tuple(choices), "presets": presets or {}}
+    extra |= {"when": when or {}, "base": default if base is _UNSET else base}
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+def option_of(name: str, info: FieldInfo) -> Option:
+    """The field ``name`` of `Experiment` as an option."""
     extra: dict[str, Any] = info.json_schema_extra  # type: ignore[assignment]
     kind: Any = info.annotation
-    optional = get_origin(kind) in (Union, types.UnionType)
-    if optional:
+    if get_origin(kind) in (Union, types.UnionType):
         kind = next(arg for arg in get_args(kind) if arg is not type(None))
-    choices = tuple(extra.get("enum", ()))
     bounds = {
         key: getattr(rule, key)
         for rule in info.metadata
         for key in ("ge", "gt", "le", "lt")
         if hasattr(rule, key)
     }
-    names = {bool: "bool", int: "int", float: "float", Path: "path", str: "text"}
-    return Parameter(
-        name=name,
-        kind="choice" if choices else names[kind],
-        help=info.description or "",
-        group=extra["group"],
-        unit=extra["unit"],
-        default=info.default,
-        optional=optional,
-        choices=choices,
-        low=bounds.get("ge", bounds.get("gt")),
-        high=bounds.get("le", bounds.get("lt")),
-        above_low="gt" in bounds,
-        below_high="lt" in bounds,
-    )
+    return Option(name, info.default, info.description or "", kind=_NAMES[kind], **extra, **bounds)
+
+
+def grouped(option: Option, group: str) -> Option:
+    """``option`` below the heading ``group``."""
+    return replace(option, group=group)
 
 
 def closest(word: str, choices: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"`` where a choice is near ``word``, else nothing."""
-    near = difflib.get_close_matches(word.replace("-", "_"), list(choices), n=1, cutoff=0.6)
-    near = near or difflib.get_close_matches(word.replace("_", "-"), list(choices), n=1, cutoff=0.6)
+    choices = list(choices)
+    near = difflib.get_close_matches(word.replace("-", "_"), choices, n=1, cutoff=0.6)
+    near = near or difflib.get_close_matches(word.replace("_", "-"), choices, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from delog_nb.experiment.schema import PARAMETERS
+from delog_nb.experiment.registry import PARAMETERS
 
 
 def flags_of(choices: Mapping[str, Any]) -> list[str]:

@@ -1,93 +1,294 @@
-"""The names that a run can choose from. A new method, net or data set is one entry here.
+"""The names that a run can choose from, and what each of them declares.
 
-This module imports nothing heavy, so that the command line can show its help at once.
+Methods, nets and data sets declare themselves in their files, by the decorators `delog_nb.method`,
+`delog_nb.net` and `delog_nb.dataset`. ``declared.json`` repeats what the package's own files say,
+so that the command line can show its help without importing them;
+``python -m delog_nb.methods.table`` writes it.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from delog_nb.experiment import plugins
+from delog_nb.experiment.errors import ExperimentError
+from delog_nb.experiment.fields import Option, grouped
+from delog_nb.experiment.plugins import Plugin
+
+TABLE = Path(__file__).with_name("declared.json")
 
 
 @dataclass(frozen=True)
-class MethodEntry:
-    """A training method: its label in figures and the module that builds it.
+class Entry:
+    """What every method, net and data set declares.
 
-    The module has one function, ``build(experiment) -> Method``.
+    Args:
+        name: on the command line and in files
+        label: in tables and figures
+        options: what it reads of a run's choices, beyond those that every run has
+        revision: is raised when its numbers change; a part of a run's identity
+        published: the paper or code that it follows
+        module: of the package's own: where it is defined
+        make: what was decorated; None until ``module`` is imported
+        plugin: where it was defined, unless in this package
     """
 
+    name: str
     label: str
-    module: str
+    options: tuple[Option, ...] = ()
+    revision: int = 1
+    published: str = ""
+    module: str = ""
+    make: Any = field(default=None, compare=False)
+    plugin: Plugin | None = None
+
+
+class Counts(NamedTuple):
+    """How many components a method can have; ``H`` stands for the hidden blocks (or layers).
+
+    ``why`` says why there are no others, where ``low`` and ``high`` are the same.
+    """
+
+    low: int | str = 1
+    high: int | str = "H + 1"
+    default: int | str = "H + 1"
+    why: str = ""
+
+    def at(self, hidden: int) -> tuple[int, int, int]:
+        """(low, high, default) for ``hidden`` blocks."""
+        words: dict[Any, int] = {"H": hidden, "H + 1": hidden + 1}
+        low, high, default = (int(words.get(count, count)) for count in self[:3])
+        return low, high, default
 
 
 @dataclass(frozen=True)
-class NetEntry:
-    """A network: its label and the smallest image side, in pixels, that its blocks allow."""
+class MethodEntry(Entry):
+    """A training method. ``make(net, options)`` builds it.
 
-    label: str
-    min_size: int
+    ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
+    place among the colours, dashes and marks of figures; plug-ins take the next free ones.
+    """
+
+    components: Counts = Counts()  # noqa: RUF009 - a tuple
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    style: int | None = None
 
 
 @dataclass(frozen=True)
-class DatasetEntry:
-    """What is known of a data set before it is read.
+class NetEntry(Entry):
+    """A network. ``make(in_shape, classes, width, depth, **options)`` gives its `Parts`.
+
+    ``min_size`` is the smallest image side, in pixels, that its blocks allow.
+    """
+
+    min_size: int = 1
+
+
+@dataclass(frozen=True)
+class DatasetEntry(Entry):
+    """What is known of a data set before it is read. ``make(folder)`` gives its source.
 
     ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]; where they are None they are
-    computed from the training images. ``classes`` is 0 and ``images`` None where only the files can
-    tell.
+    computed from the training images. ``classes`` is 0 and ``images`` (for training, for testing)
+    None where only the files can tell. ``by_content``: the name does not say which images these
+    are, so that a run is known by a hash of their bytes. ``needs_dir``: they lie in ``data_dir``,
+    and ``needs_dir`` says in words what is looked for there.
     """
 
-    label: str
-    channels: int
-    size: int
-    classes: int
-    images: tuple[int, int] | None  # for training, for testing
+    channels: int = 3
+    size: int = 32
+    classes: int = 0
+    images: tuple[int, int] | None = None
     flip: bool = True
     crop_padding: int = 4
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    by_content: bool = False
+    needs_dir: str = ""
 
 
-METHODS: dict[str, MethodEntry] = {
-    "bp": MethodEntry("BP", "delog_nb.methods.bp"),
-    "early-exit": MethodEntry("Early Exit", "delog_nb.methods.early_exit"),
-    "al": MethodEntry("AL", "delog_nb.methods.al"),
-    "delog-scl": MethodEntry("Delog-SCL", "delog_nb.methods.delog_scl"),
-}
+Kind = TypeVar("Kind", bound=Entry)
 
-NETS: dict[str, NetEntry] = {
-    "convnet": NetEntry("ConvNet", 4),
-    "vgg": NetEntry("VGG", 16),
-    "resnet": NetEntry("ResNet", 8),
-}
 
-# CIFAR and Tiny-ImageNet statistics: the authors' (see the README's "Sources").
-DATASETS: dict[str, DatasetEntry] = {
-    "digits": DatasetEntry("Digits", 1, 16, 10, (1438, 359), flip=False, crop_padding=2),
-    "fashion-mnist": DatasetEntry("Fashion-MNIST", 1, 28, 10, (60_000, 10_000)),
-    "cifar10": DatasetEntry(
-        "CIFAR-10",
-        3,
-        32,
-        10,
-        (50_000, 10_000),
-        mean=(0.4914, 0.4822, 0.4465),
-        std=(0.2023, 0.1994, 0.2010),
-    ),
-    "cifar100": DatasetEntry(
-        "CIFAR-100",
-        3,
-        32,
-        100,
-        (50_000, 10_000),
-        mean=(0.5071, 0.4867, 0.4408),
-        std=(0.2675, 0.2565, 0.2761),
-    ),
-    "tiny-imagenet": DatasetEntry(
-        "Tiny-ImageNet",
-        3,
-        32,
-        200,
-        (100_000, 10_000),
-        mean=(0.4802, 0.4481, 0.3975),
-        std=(0.2770, 0.2691, 0.2821),
-    ),
-    "folder": DatasetEntry("Image folder", 3, 32, 0, None),
-}
+class Registry(Mapping[str, Kind], Generic[Kind]):
+    """Entries by name: the package's own in the order of the table, then those of plug-ins."""
+
+    def __init__(self, noun: str, group: str, kind: type[Kind]) -> None:
+        self.noun, self.group, self.kind = noun, group, kind
+        self._entries: dict[str, Kind] = {}
+
+    def __getitem__(self, name: str) -> Kind:
+        if name not in self:
+            raise KeyError(name)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        if isinstance(name, str) and name not in self._entries:
+            plugins.import_packages()
+        return isinstance(name, str) and name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of the package's own."""
+        return tuple(name for name, entry in self._entries.items() if entry.plugin is None)
+
+    def place(self, name: str) -> int:
+        """Where ``name`` comes in tables; what nobody declares here comes last."""
+        return [*self._entries, name].index(name)
+
+    def label(self, name: str) -> str:
+        """The label of ``name``, or the name itself where nobody declares it here."""
+        return self._entries[name].label if name in self._entries else name
+
+    def loaded(self, name: str) -> Kind:
+        """The entry of ``name`` with what makes it."""
+        entry = self[name]
+        if entry.make is None:
+            import_module(entry.module)
+            entry = self[name]
+        return entry
+
+    def add(self, entry: Kind) -> None:
+        """Register ``entry``; a plug-in's replaces an earlier one of its name.
+
+        Raises:
+            ExperimentError: the name is one of the package's own, or an option is declared
+                otherwise elsewhere.
+        """
+        options = tuple(grouped(option, self.group) for option in entry.options)
+        entry = replace(entry, options=options)
+        if plugins.collect(entry):
+            return
+        self.check(entry)
+        self._entries[entry.name] = entry
+
+    def check(self, entry: Kind) -> None:
+        """Refuse what cannot be registered, as `add` does."""
+        if entry.plugin and entry.name in self.own:
+            raise ExperimentError(
+                f"{self.noun} {entry.name!r} is one of the package's own: take another name"
+            )
+        for option in entry.options:
+            for owner, other in declared_options():
+                if owner == entry.name or other.name != option.name:
+                    continue
+                if other != option:
+                    raise ExperimentError(
+                        f"option {option.name!r} of {self.noun} {entry.name} is declared otherwise "
+                        f"by {owner or 'every run'}: take another name, or the same Option"
+                    )
+
+
+METHODS: Registry[MethodEntry] = Registry("method", "method", MethodEntry)
+NETS: Registry[NetEntry] = Registry("net", "network", NetEntry)
+DATASETS: Registry[DatasetEntry] = Registry("dataset", "data", DatasetEntry)
+REGISTRIES: dict[str, Registry[Any]] = {"method": METHODS, "net": NETS, "dataset": DATASETS}
+
+FIELDS: dict[str, Option] = {}  # of every run; `delog_nb.experiment.schema` fills it
+
+
+def declared_options() -> Iterator[tuple[str, Option]]:
+    """(who declares it, option); those of every run have an empty name."""
+    for option in FIELDS.values():
+        yield "", option
+    for registry in REGISTRIES.values():
+        for name, entry in registry.items():
+            for option in entry.options:
+                yield name, option
+
+
+class _Parameters(Mapping[str, Option]):
+    """Every choice that a run here can have: its fields and all options, group by group."""
+
+    def _all(self) -> dict[str, Option]:
+        groups: dict[str, dict[str, Option]] = {}
+        for _, option in declared_options():
+            groups.setdefault(option.group, {})[option.name] = option
+        merged = {name: o for group in groups.values() for name, o in group.items()}
+        for name, registry in REGISTRIES.items():
+            merged[name] = replace(merged[name], choices=tuple(registry))
+        return merged
+
+    def __getitem__(self, name: str) -> Option:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def items(self) -> Any:
+        return self._all().items()
+
+    def values(self) -> Any:
+        return self._all().values()
+
+
+PARAMETERS = _Parameters()
+
+
+def use(plugin: Plugin) -> None:
+    """Register what ``plugin`` declares.
+
+    Raises:
+        ExperimentError: it does not run, declares nothing, or what cannot be registered.
+    """
+    if plugin.package:
+        plugins.import_packages()
+        import_module(plugin.name)
+        return
+    kinds = {registry.kind: registry for registry in REGISTRIES.values()}
+    for entry in plugins.entries_of(plugin):
+        kinds[type(entry)].add(entry)
+
+
+def _data(entry: Entry) -> dict[str, Any]:
+    """What ``entry`` declares, as plain data: only what is not as usual."""
+    usual = type(entry)("", "")
+    found: dict[str, Any] = {}
+    for name in vars(entry):
+        value = getattr(entry, name)
+        if name == "options":
+            value = [option.data() for option in value]
+        if name not in ("make", "plugin") and value not in (getattr(usual, name), [], {}):
+            found[name] = value
+    return found
+
+
+def table() -> dict[str, list[dict[str, Any]]]:
+    """What the package's own declare, as ``declared.json`` has it."""
+    declared = {
+        noun: [_data(registry[name]) for name in registry.own]
+        for noun, registry in REGISTRIES.items()
+    }
+    plain: dict[str, list[dict[str, Any]]] = json.loads(json.dumps(declared))
+    return plain
+
+
+def _read_table() -> None:
+    def tuples(value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    declared = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+    for noun, entries in declared.items():
+        registry = REGISTRIES[noun]
+        for data in entries:
+            options = tuple(Option(**option) for option in data.pop("options", ()))
+            if "components" in data:
+                data["components"] = Counts(*data["components"])
+            values = {name: tuples(value) for name, value in data.items() if name != "components"}
+            counts = {"components": data["components"]} if "components" in data else {}
+            registry._entries[values["name"]] = registry.kind(options=options, **values, **counts)
+
+
+_read_table()

@@ -1,146 +1,144 @@
 """`Experiment`: the one description of a run.
 
 The command line, papermill's parameters, the widget form and the records are all made from its
-fields, so a choice is named, explained and checked in one place.
+fields and from the options that methods, nets and data sets declare, so a choice is named,
+explained and checked in one place.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
 
+from delog_nb.experiment import identity
 from delog_nb.experiment.errors import ExperimentError
-from delog_nb.experiment.fields import Parameter, closest, field, parameter_of
-from delog_nb.experiment.presets import PRESETS, preset_values
-from delog_nb.experiment.registry import DATASETS, METHODS, NETS
+from delog_nb.experiment.fields import Option, field_of, option_of
+from delog_nb.experiment.presets import PRESETS
+from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES
+from delog_nb.experiment.rules import (
+    NAMED,
+    filled,
+    is_read,
+    options_of,
+    preset_values,
+    readable,
+    together,
+    unread,
+)
 
-# fields that the first records do not have
-_LATER = ("optimizer", "momentum", "warmup", "clip")
+_VIEWS = {"augment": ("strong", "weak")}
 
 
 class Experiment(BaseModel):
     """Every choice of one run, with its range, unit and one line of help.
 
-    A value that is not given, or is None, is the preset's choice (`delog_nb.experiment.presets`);
-    the defaults below are the paper's recipe. Instances are frozen and can be compared and hashed.
+    Beside these fields it has the options of its method, net and data set, as attributes. A value
+    that is not given, or is None, is the preset's choice; the defaults below are the paper's
+    recipe. Instances are frozen and can be compared and hashed.
 
     Raises `ExperimentError` with one sentence that names the field, the value and what is allowed.
 
     >>> run = Experiment(method="delog-scl", seed=1)
-    >>> run.net, run.epochs, run.num_components
-    ('convnet', 8, 5)
+    >>> run.net, run.epochs, run.num_components, run.tau
+    ('convnet', 8, 5, 0.1)
     >>> Experiment(method="delog_scl")
     Traceback (most recent call last):
     ...
     delog_nb.experiment.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
 early-exit, al, delog-scl (did you mean 'delog-scl'?)
+    >>> Experiment(method="bp", tau=0.2)
+    Traceback (most recent call last):
+    ...
+    delog_nb.experiment.errors.ExperimentError: tau is not read here: it belongs to method = \
+delog-scl, not to bp
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
-    preset: str = field("lesson", "size of the run", "run", choices=PRESETS)
-    method: str = field("delog-scl", "training method", "run", choices=METHODS)
-    net: str = field("convnet", "network to train", "run", choices=NETS)
-    dataset: str = field("digits", "images to learn from", "run", choices=DATASETS)
-    seed: int = field(0, "seed of every random choice", "run", ge=0, le=2**31 - 1)
+    preset: str = field_of("lesson", "size of the run", "run", choices=PRESETS)
+    method: str = field_of("delog-scl", "training method", "run")
+    net: str = field_of("convnet", "network to train", "run")
+    dataset: str = field_of("digits", "images to learn from", "run")
+    seed: int = field_of(0, "seed of every random choice", "run", ge=0, le=2**31 - 1)
 
-    data_dir: Path | None = field(
+    data_dir: Path | None = field_of(
         None, "folder (or Tiny-ImageNet zip) that holds the images", "data"
     )
-    dataset_label: str = field("", "the data set's name in tables and figures", "data")
-    image_size: int = field(32, "side of the square images", "data", unit="pixels", ge=4, le=512)
-    limit: int | None = field(
-        None, "use this many training images, classes kept balanced", "data", unit="images", ge=1
+    data_id: str | None = field_of(
+        None, "content of the images in data_dir, as a record says it; others are refused", "data"
     )
-    val_fraction: float = field(
-        0.0, "share of the training images held out for validation", "data", ge=0.0, le=0.5
-    )
-    augment: str = field(
+    dataset_label: str = field_of("", "the data set's name in tables and figures", "data")
+    image_size: int = field_of(32, "side of the square images", "data", unit="pixels", ge=4, le=512)
+    limit: int | None = field_of(
+        None, "use this many training images, classes kept balanced", "data", unit="images", ge=1,
+        presets={"quick": 400},
+    )  # fmt: skip
+    val_fraction: float = field_of(
+        0.0, "share of the training images held out for validation", "data", ge=0.0, le=0.5,
+        presets={"lesson": 0.1},
+    )  # fmt: skip
+    augment: str = field_of(
         "strong",
         "views of an image: strong = one weak, one with colour jitter; weak = two weak; none",
         "data",
         choices=("strong", "weak", "none"),
     )
-    crop_padding: int = field(
-        4, "padding before the random crop", "data", unit="pixels", ge=0, le=64
+    crop_padding: int = field_of(
+        4, "padding before the random crop", "data", unit="pixels", ge=0, le=64, when=_VIEWS
     )
-    flip: bool = field(True, "flip views horizontally at random", "data")
+    flip: bool = field_of(True, "flip views horizontally at random", "data", when=_VIEWS)
 
-    width: float = field(1.0, "multiplies the hidden units and channels", "network", gt=0, le=8)
-    depth: int = field(4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256)
-    norm: str = field(
-        "none", "ConvNet: normalisation after convolutions", "network", choices=("none", "batch")
-    )
-    shortcut: str = field(
-        "3x3",
-        "ResNet: convolution in a shortcut that changes shape (3x3: the authors, 1x1: He et al.)",
-        "network",
-        choices=("3x3", "1x1"),
+    width: float = field_of(
+        1.0, "multiplies the hidden units and channels", "network", gt=0, le=8,
+        presets={"lesson": 0.5, "quick": 0.25},
+    )  # fmt: skip
+    depth: int = field_of(
+        4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256
     )
 
-    components: int | None = field(
+    cut: str = field_of(
+        "block",
+        "components end after blocks, or after layers: a convolution with its activation, a "
+        "residual block",
+        "method",
+        choices=("block", "layer"),
+    )
+    components: int | None = field_of(
         None,
-        "cut the network into this many gradient flows, 1 (as BP) to depth + 1; default: all",
+        "cut the network into this many gradient flows, from 1 (as BP) to one for each block (or "
+        "layer) and the classifier; default: the method's own",
         "method",
         ge=1,
     )
-    pool: int = field(
-        0,
-        "average-pool features to this side before heads, exits and bridges (0: no pooling)",
-        "method",
-        unit="pixels",
-        ge=0,
-        le=64,
-    )
-    head: str = field(
-        "mlp", "Delog-SCL: projection head", "method", choices=("identity", "linear", "mlp")
-    )
-    head_hidden: int = field(
-        512, "Delog-SCL: hidden units of the mlp head", "method", ge=1, le=65536
-    )
-    head_dim: int = field(1024, "Delog-SCL: dimensions of z", "method", ge=1, le=65536)
-    tau: float = field(0.1, "Delog-SCL: temperature of Eq. 2", "method", ge=0.001, le=100)
-    loss_scaling: str = field(
-        "eq2",
-        "Delog-SCL: eq2 = Eq. 2; authors = their code, which counts the anchor as a positive",
-        "method",
-        choices=("eq2", "authors"),
-    )
-    exit_hidden: int = field(
-        512, "Early Exit: hidden units of a local classifier (0: one linear layer)", "method", ge=0
-    )
-    al_hidden: int = field(300, "AL: dimensions of the target codes t_l", "method", ge=1, le=65536)
-    al_activation: str = field(
-        "sigmoid", "AL: activation of codes and bridges", "method", choices=("sigmoid", "tanh")
-    )
-    al_lr: float | None = field(
-        None,
-        "AL: learning rate of target encoders and decoders; default: lr",
-        "method",
-        gt=0,
-        le=10,
-    )
 
-    epochs: int = field(200, "passes over the training images", "training", ge=1, le=100_000)
-    batch_size: int = field(
-        128, "images in a batch; each gives two views", "training", unit="images", ge=1, le=65536
-    )
-    optimizer: str = field(
+    epochs: int = field_of(
+        200, "passes over the training images", "training", ge=1, le=100_000,
+        presets={"lesson": 8, "quick": 2},
+    )  # fmt: skip
+    batch_size: int = field_of(
+        128, "images in a batch; each gives two views", "training", unit="images", ge=1, le=65536,
+        presets={"lesson": 64},
+    )  # fmt: skip
+    optimizer: str = field_of(
         "adam",
         "adam; adamw = decoupled weight decay; sgd = gradient descent with momentum",
         "training",
         choices=("adam", "adamw", "sgd"),
     )
-    lr: float = field(1e-3, "learning rate at the start", "training", gt=0, le=10)
-    lr_min: float = field(
+    lr: float = field_of(
+        1e-3, "learning rate at the start", "training", gt=0, le=10, presets={"lesson": 2e-3}
+    )
+    lr_min: float = field_of(
         1e-5, "learning rate that the cosine schedule ends near", "training", ge=0, le=10
     )
-    momentum: float = field(0.9, "momentum of sgd", "training", ge=0, lt=1)
-    warmup: int = field(
+    momentum: float = field_of(
+        0.9, "momentum of sgd", "training", ge=0, lt=1, when={"optimizer": ("sgd",)}
+    )
+    warmup: int = field_of(
         0,
         "steps over which the learning rate rises linearly to the schedule's",
         "training",
@@ -148,148 +146,201 @@ early-exit, al, delog-scl (did you mean 'delog-scl'?)
         ge=0,
         le=1_000_000,
     )
-    clip: float | None = field(
+    clip: float | None = field_of(
         None,
         "largest norm of a component's gradient, longer ones are scaled to it; default: no limit",
         "training",
         gt=0,
         le=1e6,
     )
-    weight_decay: float = field(0.0, "weight decay", "training", ge=0, le=10)
+    weight_decay: float = field_of(0.0, "weight decay", "training", ge=0, le=10)
 
-    device: str = field("auto", "where to train", "machine", choices=("auto", "cpu", "cuda"))
-    precision: str = field(
+    device: str = field_of("auto", "where to train", "machine", choices=("auto", "cpu", "cuda"))
+    precision: str = field_of(
         "float32",
         "bf16 = autocast to bfloat16; auto = bf16 where the hardware computes in it",
         "machine",
         choices=("auto", "float32", "bf16"),
+        presets={"lesson": "auto"},
     )
 
-    if not TYPE_CHECKING:
+    _labels: dict[str, str] = PrivateAttr(default_factory=dict)  # of what is not declared here
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    else:
 
         def __init__(self, **values: Any) -> None:
+            given = {name: value for name, value in values.items() if value is not None}
+            values, problems = filled(given)
             try:
-                super().__init__(**values)
+                if not problems or values:
+                    super().__init__(**values)
+                    problems += together(self)
             except ValidationError as error:
-                raise ExperimentError(_sentence(error)) from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_from_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in values.items() if value is not None}
-        names = {
-            name: given.get(name, cls.model_fields[name].default)
-            for name in ("preset", "dataset", "net", "method")
-        }
-        for name, value in names.items():
-            if value not in PARAMETERS[name].choices:
-                return given  # the field's own check says so
-        return preset_values(**names) | given
+                problems = _sentences(error) + problems
+            if problems:
+                raise ExperimentError("; ".join(problems))
 
     @field_validator("*", mode="before")
     @classmethod
     def _check_kind(cls, value: Any, info: Any) -> Any:
-        parameter = PARAMETERS[info.field_name]
-        if parameter.choices and value not in parameter.choices:
-            raise ValueError("not one of the choices")
-        if isinstance(value, bool) != (parameter.kind == "bool") and not isinstance(value, str):
+        if not FIELDS[info.field_name].fits(value):
             raise ValueError("not of this kind")
         return value
 
-    @model_validator(mode="after")
-    def _check_together(self) -> Experiment:
-        layers = self.depth + 1
-        if self.components is not None:
-            fixed = {
-                "bp": (1, "BP is one gradient flow"),
-                "al": (self.depth, "AL cuts every block"),
-            }
-            if self.method in fixed and self.components != fixed[self.method][0]:
-                count, why = fixed[self.method]
-                raise ValueError(
-                    f"components = {self.components} does not go with method = {self.method}: "
-                    f"{why}, so it is {count} or left out"
-                )
-            if self.components > layers:
-                raise ValueError(
-                    f"components = {self.components} is more than depth = {self.depth} allows: "
-                    f"from 1 to {layers} (the blocks and the classifier)"
-                )
-        if self.dataset == "folder" and self.data_dir is None:
-            raise ValueError(
-                "dataset = 'folder' needs data_dir, the folder that holds train/<class>/* and "
-                "test/<class>/*"
-            )
-        if self.lr_min > self.lr:
-            raise ValueError(f"lr_min = {self.lr_min:g} is above lr = {self.lr:g}: at most lr")
-        smallest = NETS[self.net].min_size
-        if self.image_size < smallest:
-            raise ValueError(
-                f"image_size = {self.image_size} is too small for net = {self.net}: "
-                f"at least {smallest} pixels"
-            )
-        return self
+    @property
+    def options(self) -> dict[str, Option]:
+        """The options of the method, net and data set, by name."""
+        return options_of({name: getattr(self, name) for name in NAMED})
+
+    @property
+    def hidden(self) -> int:
+        """What components can end after, beside the classifier: blocks, or layers."""
+        if self.cut == "block":
+            return self.depth
+        # layers are counted in the net itself, which stands above this room
+        count: int = import_module("delog_nb.nets").count_layers(self)
+        return count
 
     @property
     def num_components(self) -> int:
         """How many gradient flows the method trains."""
         if self.components is not None:
             return self.components
-        return {"bp": 1, "al": self.depth}.get(self.method, self.depth + 1)
+        return METHODS[self.method].components.at(self.hidden)[2]
+
+    @property
+    def method_label(self) -> str:
+        """The method's name for tables and figures."""
+        return self._labels.get("method") or METHODS.label(self.method)
+
+    @property
+    def net_label(self) -> str:
+        """The net's name for tables and figures."""
+        return self._labels.get("net") or NETS.label(self.net)
 
     @property
     def data_label(self) -> str:
         """The data set's name for tables and figures."""
         if self.dataset_label:
             return self.dataset_label
-        if self.dataset == "folder" and self.data_dir is not None:
+        if DATASETS.get(self.dataset) and DATASETS[self.dataset].by_content and self.data_dir:
             return self.data_dir.resolve().name
-        return DATASETS[self.dataset].label
+        return self._labels.get("dataset") or DATASETS.label(self.dataset)
 
     @property
     def run_id(self) -> str:
-        """Readable prefix and a hash of every choice: the same experiment has the same id.
+        """Readable prefix and a hash of what makes the result.
 
-        Fields that came later are hashed where they are not at their default, so that runs from
-        before keep their ids.
+        Raises:
+            ExperimentError: the run is not planned (`delog_nb.training.planned`), or the source of
+                a plug-in cannot be read.
         """
-        fields = Experiment.model_fields
-        old = {name for name in _LATER if getattr(self, name) == fields[name].default}
-        text = json.dumps(self.model_dump(mode="json", exclude=old), sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        return f"{self.dataset}-{self.net}-{self.method}-s{self.seed}-{digest}"
+        return identity.id_of(identity.identity(self))
+
+    def choices(self) -> dict[str, Any]:
+        """What the run reads, as plain data that makes this experiment again."""
+        values = {**dict(self), **(self.model_extra or {})}
+        known = FIELDS | (self.options if self.declared else {})
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in values.items()
+            if value is not None and is_read(known.get(name), values)
+        }
+
+    def reads(self, name: str) -> bool:
+        """Whether this run reads the field or option ``name``."""
+        option = FIELDS.get(name) or self.options.get(name)
+        return option is not None and is_read(option, {**dict(self), **(self.model_extra or {})})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field or option; ``default`` where this run does not read it."""
+        return self.choices().get(name, default)
 
     def but(self, **changes: Any) -> Experiment:
-        """A copy with ``changes``; what neither of the two names is the preset's choice again."""
-        return Experiment(**(self.given | changes))
+        """A copy with ``changes``; what neither of the two names is the preset's choice again.
+
+        Options that the changed run does not read are left out, unless ``changes`` names them.
+        """
+        named = {name: value for name, value in changes.items() if value is not None}
+        kept = {name: v for name, v in self.given.items() if name not in changes}
+        return Experiment(**(readable(kept | named, kept) | changes))
 
     @property
     def given(self) -> dict[str, Any]:
         """The choices that make this experiment: all that its preset does not choose as well."""
-        chosen = preset_values(self.preset, self.dataset, self.net, self.method)
-        names = [name for name in Experiment.model_fields if name in self.model_fields_set]
-        values = {name: getattr(self, name) for name in names}
-        return {n: v for n, v in values.items() if n not in chosen or v != chosen[n]}
+        chosen = preset_values({name: getattr(self, name) for name in ("preset", *NAMED)})
+        values = {**dict(self), **(self.model_extra or {})}
+        names = [n for n in values if n in self.model_fields_set or n in (self.model_extra or {})]
+        return {
+            n: values[n]
+            for n in names
+            if values[n] is not None
+            and (n in ("preset", "seed", *NAMED) or n not in chosen or values[n] != chosen[n])
+        }
+
+    @property
+    def declared(self) -> bool:
+        """Whether its method, net and data set are known here, as they were when it was made."""
+        return not self._labels
+
+    @classmethod
+    def recorded(
+        cls,
+        choices: Mapping[str, Any],
+        labels: Mapping[str, str],
+        components: int,
+        code: Mapping[str, str],
+    ) -> Experiment:
+        """An experiment from a record, whether or not its method is declared here.
+
+        What is not declared is taken as it stands: it can be looked at, not trained.
+
+        Args:
+            choices: what `choices` gave
+            labels: of its method, net and dataset
+            components: how many
+            code: digests of the plug-ins that made it, by method, net or dataset
+        """
+        if all(
+            choices[noun] in registry
+            and (plugin.digest if (plugin := registry[choices[noun]].plugin) else None)
+            == code.get(noun)
+            for noun, registry in REGISTRIES.items()
+        ):
+            return cls(**choices)
+        places = {"data_dir": Path(choices["data_dir"])} if "data_dir" in choices else {}
+        taken = cls.model_construct(**{**choices, **places, "components": components})
+        taken._labels.update(labels)
+        return taken
 
 
-PARAMETERS: dict[str, Parameter] = {
-    name: parameter_of(name, info) for name, info in Experiment.model_fields.items()
-}
+FIELDS.update({name: option_of(name, info) for name, info in Experiment.model_fields.items()})
 
 
-def _sentence(error: ValidationError) -> str:
-    sentences = []
-    for item in error.errors():
-        if item["type"] == "extra_forbidden":
-            name = str(item["loc"][0])
-            hint = closest(name, PARAMETERS) or f": the fields are {', '.join(PARAMETERS)}"
-            sentences.append(f"there is no field {name!r}{hint}")
-        elif item["loc"]:
-            parameter = PARAMETERS[str(item["loc"][0])]
-            hint = closest(str(item["input"]), parameter.choices)
-            sentences.append(
-                f"{parameter.name} = {item['input']!r} is not allowed: {parameter.allowed}{hint}"
-            )
-        else:
-            sentences.append(str(item["ctx"]["error"]))
-    return "; ".join(sentences)
+def _sentences(error: ValidationError) -> list[str]:
+    return [FIELDS[str(item["loc"][0])].refusal(item["input"]) for item in error.errors()]
+
+
+def experiments_of(all_choices: Sequence[Mapping[str, Any]]) -> list[Experiment]:
+    """An experiment for each of ``all_choices``: an option goes to those that read it.
+
+    Raises:
+        ExperimentError: an option that none of them reads, or whatever `Experiment` refuses.
+    """
+    made, idle = [], dict[str, str]()
+    read: set[str] = set()
+    for choices in all_choices:
+        given = {name: value for name, value in choices.items() if value is not None}
+        kept = readable(given)
+        made.append(Experiment(**kept))
+        read |= kept.keys()
+        for name in given.keys() - kept.keys():
+            idle.setdefault(name, unread(name, given))
+    for name, sentence in idle.items():
+        if name not in read:
+            raise ExperimentError(sentence)
+    return made

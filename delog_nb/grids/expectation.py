@@ -1,5 +1,6 @@
 """How long runs will take, before they are made."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +15,7 @@ from delog_nb.records import Record
 NOTEBOOK_SECONDS = 7.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
 
 _MOST_SECONDS = 2.0  # a step that takes longer is not timed
-_NOT_COSTS = {"seed": 0, "epochs": 1, "lr": 1.0, "lr_min": 0.0, "weight_decay": 0.0}
+_NOT_COSTS = ("preset", "seed", "epochs", "lr", "lr_min", "weight_decay", "data_dir", "data_id")
 
 
 def expected_seconds(
@@ -47,7 +48,8 @@ def expected_seconds(
 
 
 def _cost_key(experiment: Experiment) -> str:
-    return experiment.model_copy(update=_NOT_COSTS).run_id
+    costs = {n: v for n, v in experiment.choices().items() if n not in _NOT_COSTS}
+    return json.dumps(costs, sort_keys=True)
 
 
 def _steps(experiment: Experiment) -> int:
@@ -66,5 +68,5 @@ def _step_seconds(experiment: Experiment) -> float:
     finally:
         torch.set_num_threads(before)
     if estimated.seconds is None:
-        raise ExperimentError(f"the run {experiment.run_id} {estimated}")
+        raise ExperimentError(f"a run of {experiment.method} on {experiment.net} {estimated}")
     return estimated.seconds / _steps(experiment)

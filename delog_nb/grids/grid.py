@@ -1,14 +1,15 @@
 """Grids: one file that describes many experiments, and the table or figure they are for."""
 
 import itertools
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest, experiments_of
+from delog_nb.experiment.registry import REGISTRIES
 
 GRIDS = "grids"  # folder below the runs: the grid files that they were made from
 
@@ -46,7 +47,9 @@ class Grid(BaseModel):
 
     Every experiment takes the ``fixed`` values and one value from each list of ``cross``; those
     that match all fields of an entry of ``exclude`` are left out (a list there matches any of its
-    values). ``None`` (``null`` in a file) stands for the preset's choice.
+    values). ``None`` (``null`` in a file) stands for the preset's choice. An option goes to the
+    experiments that read it. ``revisions`` says by which revision of training, method, net or data
+    set the records were made that the grid shows, where not by the current one.
 
     >>> grid = Grid(cross={"net": ["vgg", "resnet"], "seed": [0, 1]}, exclude=[{"net": "vgg",
     ...     "seed": 1}])
@@ -62,34 +65,37 @@ class Grid(BaseModel):
     cross: dict[str, list[Value]] = Field(default_factory=dict)
     exclude: list[dict[str, Value | list[Value]]] = Field(default_factory=list)
     layout: Layout = Layout()
+    revisions: dict[str, int] = Field(default_factory=dict)
 
     def experiments(self) -> list[Experiment]:
         """All experiments, the last list of ``cross`` running fastest; each once.
 
         Raises:
             ExperimentError: a field that does not exist or stands in two places, a value that is
-                not allowed, a list without values, an exclusion that matches nothing, or no
-                experiment at all.
+                not allowed, an option that no experiment reads, a list without values, an
+                exclusion that matches nothing, or no experiment at all.
         """
         self._check_names()
         used = [False] * len(self.exclude)
-        experiments: dict[str, Experiment] = {}
+        chosen: list[dict[str, Value]] = []
         for values in itertools.product(*self.cross.values()):
-            chosen = self.fixed | dict(zip(self.cross, values, strict=True))
-            matches = [_matches(entry, chosen) for entry in self.exclude]
+            choices = self.fixed | dict(zip(self.cross, values, strict=True))
+            matches = [_matches(entry, choices) for entry in self.exclude]
             used = [a or b for a, b in zip(used, matches, strict=True)]
-            if any(matches):
-                continue
-            experiment = Experiment(**chosen)
-            experiments.setdefault(experiment.run_id, experiment)
+            if not any(matches):
+                chosen.append(choices)
         for entry, did in zip(self.exclude, used, strict=True):
             if not did:
                 raise ExperimentError(f"exclude: no run has {_text(entry)}")
-        if not experiments:
+        if not chosen:
             raise ExperimentError("exclude leaves no run: take out one of its entries")
-        return list(experiments.values())
+        return list({repr(e): e for e in experiments_of(chosen)}.values())
 
     def _check_names(self) -> None:
+        parts = ("training", *REGISTRIES)
+        for name in self.revisions:
+            if name not in parts:
+                raise ExperimentError(f"revisions: {name!r} is none of {', '.join(parts)}")
         places: list[tuple[str, Iterable[str]]] = [("fixed", self.fixed), ("cross", self.cross)]
         places += [("exclude", entry) for entry in self.exclude]
         places.append(("layout", (self.layout.rows, self.layout.columns)))
@@ -108,6 +114,25 @@ class Grid(BaseModel):
         for entry in self.exclude:
             if not entry:
                 raise ExperimentError("exclude: an entry without fields would leave no run")
+
+
+def planned(grid: Grid, experiments: Sequence[Experiment]) -> Grid:
+    """The grid with what its planned ``experiments`` have in common: precision and ``data_id``.
+
+    Its records can then be found on another machine.
+    """
+    fixed = dict(grid.fixed)
+    for name in ("precision", "data_id"):
+        values = {getattr(e, name) for e in experiments}
+        if len(values) == 1 and None not in values and name not in grid.cross:
+            fixed[name] = values.pop()
+    return grid.model_copy(update={"fixed": fixed})
+
+
+def text_of(grid: Grid) -> str:
+    """The grid as a file."""
+    content = grid.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _matches(entry: dict[str, Any], chosen: dict[str, Any]) -> bool:

@@ -1,5 +1,7 @@
 """One run of a grid, where it runs: in a notebook of its own, or in the worker itself."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -10,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from delog_nb import records
 from delog_nb.experiment import DelogError, Experiment, ExperimentError, WriteError
+from delog_nb.experiment.plugins import Plugin
+from delog_nb.experiment.registry import REGISTRIES, use
 from delog_nb.instruments.files import write_atomically, writing
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
@@ -29,20 +33,35 @@ State = Literal["done", "kept", "failed", "busy"]
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make: what a worker is sent.
+    """A run to make, as plain data: what a worker is sent.
 
-    ``notebook`` is executed with the experiment's parameters; None trains in the worker itself.
-    ``keep_checkpoint`` keeps the weights of the finished run, for `delog_nb.records.restore`.
-    ``wait`` is for how many seconds to wait for another process that is at the same run (-1: as
-    long as it takes). ``checkpoint_every`` is in seconds, for a run in the worker itself.
+    ``choices`` are those of a planned experiment, ``run_id`` is its id, and ``plugins`` are run
+    before it is made there. ``notebook`` is executed with the experiment's parameters; None trains
+    in the worker itself. ``keep_checkpoint`` keeps the weights of the finished run, for
+    `delog_nb.records.restore`. ``wait`` is for how many seconds to wait for another process that
+    is at the same run (-1: as long as it takes). ``checkpoint_every`` is in seconds, for a run in
+    the worker itself.
     """
 
-    experiment: Experiment
+    choices: dict[str, Any]
+    run_id: str
     out: Path
+    plugins: tuple[Plugin, ...] = ()
     notebook: Path | None = None
     keep_checkpoint: bool = False
     wait: float = 0.0
     checkpoint_every: float = 60.0
+
+    @classmethod
+    def of(cls, experiment: Experiment, out: Path, **options: Any) -> Job:
+        """The job of a planned experiment, with the plug-ins that it uses."""
+        return cls(experiment.choices(), experiment.run_id, out, plugins_of(experiment), **options)
+
+
+def plugins_of(experiment: Experiment) -> tuple[Plugin, ...]:
+    """The plug-ins that the experiment's method, net and data set are of."""
+    entries = [registry[getattr(experiment, noun)] for noun, registry in REGISTRIES.items()]
+    return tuple(dict.fromkeys(entry.plugin for entry in entries if entry.plugin))
 
 
 @dataclass(frozen=True)
@@ -67,9 +86,16 @@ def run(job: Job) -> Outcome:
     It computes with one thread, or as many as OMP_NUM_THREADS says, so that results do not depend
     on how many workers share a machine.
     """
-    run_id, begin = job.experiment.run_id, time.perf_counter()
+    run_id, begin = job.run_id, time.perf_counter()
     folder = job.out / run_id
     try:
+        for plugin in job.plugins:
+            use(plugin)
+        experiment = Experiment(**job.choices)
+        if experiment.run_id != run_id:
+            raise ExperimentError(
+                f"this worker would make {experiment.run_id}: it has another version of delog_nb"
+            )
         with claim(job.out, f"{run_id}.job", job.wait):
             if is_finished(folder, job.notebook is not None):
                 records.load(folder)
@@ -79,9 +105,9 @@ def run(job: Job) -> Outcome:
             os.environ["OMP_NUM_THREADS"] = str(threads())  # for a notebook's kernel too
             torch.set_num_threads(threads())
             if job.notebook is None:
-                _train(job)
+                _train(experiment, job)
             else:
-                _execute(job, job.notebook)
+                _execute(experiment, job, job.notebook)
             (folder / ERROR).unlink(missing_ok=True)
     except Busy:
         return Outcome(run_id, "busy")
@@ -117,10 +143,10 @@ def failure(folder: Path) -> str | None:
         return f"{folder / ERROR} cannot be read: {error}"
 
 
-def _train(job: Job) -> None:
-    with (job.out / job.experiment.run_id / LOG).open("a", encoding="utf-8") as log:
+def _train(experiment: Experiment, job: Job) -> None:
+    with (job.out / job.run_id / LOG).open("a", encoding="utf-8") as log:
         records.train_once(
-            job.experiment,
+            experiment,
             job.out,
             _logger(log.write),
             keep_checkpoint=job.keep_checkpoint,
@@ -139,13 +165,20 @@ def _logger(write: Callable[[str], object]) -> Callable[[Event], None]:
     return log
 
 
-def _execute(job: Job, notebook: Path) -> None:
+def _execute(experiment: Experiment, job: Job, notebook: Path) -> None:
     import papermill
 
-    folder = job.out / job.experiment.run_id
+    folder = job.out / job.run_id
     part = folder / _PART
-    given = {n: str(v) if isinstance(v, Path) else v for n, v in job.experiment.given.items()}
-    own = {"out": str(job.out.resolve()), "keep_checkpoint": job.keep_checkpoint}
+    given = {n: str(v) if isinstance(v, Path) else v for n, v in experiment.given.items()}
+    sources = {folder / f"{noun}.py": text for noun, text in records.sources(experiment).items()}
+    for path, text in sources.items():
+        path.write_text(text, encoding="utf-8")
+    own = {
+        "plugins": [str(path.resolve()) for path in sources],
+        "out": str(job.out.resolve()),
+        "keep_checkpoint": job.keep_checkpoint,
+    }
     with (folder / LOG).open("a", encoding="utf-8") as log:
         try:
             papermill.execute_notebook(

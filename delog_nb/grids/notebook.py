@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, DelogError, Experiment, ExperimentError, closest
+from delog_nb.experiment.plugins import read
+from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import write_atomically
+from delog_nb.training import planned
 
 _MARK = "# Parameters"  # papermill's own cell of what was passed begins with it, too
 _TYPES = {"choice": "str", "text": "str", "path": "str"}
 _FIRST = ("preset", "method", "seed", "dataset", "net")  # the choices that every run names
-_OWN = (  # the notebook's parameters beyond the experiment: name, type, default, help
+# the notebook's parameters beyond the experiment: name, type, default, help
+_OWN: tuple[tuple[str, str, Any, str], ...] = (
+    ("plugins", "list", [], "files that define methods, nets or data sets of one's own"),
     ("out", "str", "runs", "folder for the record, the history and the checkpoint"),
     ("keep_checkpoint", "bool", True, "keep the trained weights when the notebook has ended"),
 )
@@ -51,7 +56,7 @@ def cell() -> str:
 
 
 def experiment_from(namespace: Mapping[str, Any]) -> Experiment:
-    """The experiment that the notebook's parameters describe.
+    """The experiment that the notebook's parameters describe, planned.
 
     Args:
         namespace: the notebook's ``globals()``
@@ -60,18 +65,20 @@ def experiment_from(namespace: Mapping[str, Any]) -> Experiment:
         ParameterError: a value that is not allowed, or a name that is no parameter: papermill
             itself sets unknown names and says nothing.
     """
-    known = [*PARAMETERS, *(name for name, *_ in _OWN)]
-    for name in _assigned(namespace.get("In", [])):
-        if name not in known:
-            hint = closest(name, known) or f": the parameters are {', '.join(known)}"
-            raise ParameterError(f"there is no parameter {name!r}{hint}")
     for name, kind, *_ in _OWN:
         if type(namespace[name]).__name__ != kind:
-            what = {"str": "a text", "bool": "True or False"}[kind]
+            what = {"str": "a text", "bool": "True or False", "list": "a list of paths"}[kind]
             raise ParameterError(f"{name} = {namespace[name]!r} is not allowed: {what}")
     try:
-        return Experiment(**{name: namespace[name] for name in PARAMETERS})
-    except ExperimentError as error:
+        for path in namespace["plugins"]:
+            use(read(path))
+        known = [*PARAMETERS, *(name for name, *_ in _OWN)]
+        for name in _assigned(namespace.get("In", [])):
+            if name not in known:
+                hint = closest(name, known) or f": the parameters are {', '.join(known)}"
+                raise ParameterError(f"there is no parameter {name!r}{hint}")
+        return planned(Experiment(**{name: namespace.get(name) for name in PARAMETERS}))
+    except DelogError as error:
         raise ParameterError(str(error)) from None
 
 

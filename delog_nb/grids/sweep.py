@@ -1,17 +1,19 @@
 """Many runs on any executor: what is missing is run, what fails stops nothing."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import delog_nb
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment import Experiment, ExperimentError, plugins
 from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.instruments.clock import duration
 from delog_nb.instruments.files import write_atomically, writing
+from delog_nb.training import planned_all
 
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
 
@@ -89,6 +91,7 @@ def sweep(
         WriteError: ``out`` cannot be written.
     """
     check_folder(out)
+    experiments = planned_all(list(experiments))
     progress = Progress(len(experiments))
     todo: dict[str, Experiment] = {}
     for experiment in experiments:
@@ -110,40 +113,58 @@ def sweep(
         if on_change:
             on_change(progress, outcome)
 
-    def submit(wait_for_others: float) -> dict[Future[Outcome], str]:
-        return {
-            executor.submit(
-                job.run,
-                Job(
-                    experiment,
-                    out.resolve(),
-                    notebook,
-                    keep_checkpoints,
-                    wait_for_others,
-                    checkpoint_every,
-                ),
-            ): run_id
-            for run_id, experiment in todo.items()
-        }
+    def job_of(experiment: Experiment, wait_for_others: float) -> Job:
+        return Job.of(
+            experiment,
+            out.resolve(),
+            notebook=notebook,
+            keep_checkpoint=keep_checkpoints,
+            wait=wait_for_others,
+            checkpoint_every=checkpoint_every,
+        )
+
+    def ended(outcome: Outcome) -> None:
+        if outcome.state != "busy":
+            progress.outcomes[outcome.run_id] = outcome
+            del todo[outcome.run_id]
+        changed(outcome)
+
+    for experiment in list(todo.values()):
+        if why := _not_alone(experiment):
+            warnings.warn(f"{why}: its runs are made in this process", stacklevel=2)
+            if should_stop and should_stop():
+                return progress
+            here = replace(job_of(experiment, -1.0), plugins=(), notebook=None)
+            ended(job.run(here))
 
     wait_for_others = 0.0
     while todo:
-        pending = submit(wait_for_others)
+        pending = {
+            executor.submit(job.run, job_of(experiment, wait_for_others)): run_id
+            for run_id, experiment in todo.items()
+        }
         changed()
         while pending:
-            ended, _ = wait(pending, _TICK_SECONDS, FIRST_COMPLETED)
+            done, _ = wait(pending, _TICK_SECONDS, FIRST_COMPLETED)
             if should_stop and should_stop():
                 for future in pending:
                     future.cancel()
                 return progress
-            for future in ended:
-                outcome = _outcome(future, pending.pop(future))
-                if outcome.state != "busy":
-                    progress.outcomes[outcome.run_id] = outcome
-                    del todo[outcome.run_id]
-                changed(outcome)
+            for future in done:
+                ended(_outcome(future, pending.pop(future)))
         wait_for_others = -1.0  # only runs of other sweeps are left
     return progress
+
+
+def _not_alone(experiment: Experiment) -> str | None:
+    """Why another process cannot make the experiment, if a plug-in's source does not run alone."""
+    try:
+        for plugin in job.plugins_of(experiment):
+            if not plugin.package:
+                plugins.entries_of(plugin)
+    except ExperimentError as error:
+        return str(error)
+    return None
 
 
 def _outcome(future: Future[Outcome], run_id: str) -> Outcome:

@@ -23,7 +23,8 @@ POINT = 0.01  # a percentage point, as a share
 
 # what a run's size and place are, not its method: the rest is compared with its preset's choices
 _SIZE = {
-    "preset", "method", "net", "dataset", "seed", "data_dir", "dataset_label", "limit", "epochs",
+    "preset", "method", "net", "dataset", "seed", "data_dir", "data_id", "dataset_label", "limit",
+    "epochs",
     "width", "val_fraction", "device", "precision", "components",
 }  # fmt: skip
 
@@ -123,14 +124,14 @@ class Runs:
 
     def __post_init__(self) -> None:
         self._index: dict[Any, dict[int, Record]] = {}
-        for record in {r.experiment.run_id: r for r in self.records}.values():
+        for record in {r.run_id: r for r in self.records}.values():
             e = record.experiment
             seeds = self._index.setdefault(
                 (data_name(e), e.net, e.method, frozenset(variant(e).items())), {}
             )
             if e.seed in seeds:
                 raise ExperimentError(
-                    f"{e.run_id} and {seeds[e.seed].experiment.run_id} are the same run in two "
+                    f"{e.run_id} and {seeds[e.seed].run_id} are the same run in two "
                     f"sizes: assess the claims for one size at a time"
                 )
             seeds[e.seed] = record
@@ -153,7 +154,7 @@ class Runs:
         for (d, n, m, choices), seeds in self._index.items():
             if (d, n, m) == (data, net, method) and {key for key, _ in choices} <= {name}:
                 e = next(iter(seeds.values())).experiment
-                value = e.num_components if name == "components" else getattr(e, name)
+                value = e.num_components if name == "components" else e.get(name)
                 found.setdefault(value, {}).update(seeds)
         if len(found) > 1:
             self.touched += [record for seeds in found.values() for record in seeds.values()]
@@ -190,15 +191,15 @@ def variant(experiment: Experiment) -> dict[str, Any]:
     """The choices of method that depart from the preset's, such as ``{"head": "linear"}``."""
     e = experiment
     plain = Experiment(
-        preset=e.preset, method=e.method, net=e.net, dataset=e.dataset, data_dir=e.data_dir
+        preset=e.preset, method=e.method, net=e.net, dataset=e.dataset, data_id=e.data_id or "any"
     )
     found = {
         name: value
-        for name, value in e.model_dump().items()
-        if name not in _SIZE and value != getattr(plain, name)
+        for name, value in e.choices().items()
+        if name not in _SIZE and value != plain.get(name)
     }
     cut = e.num_components
-    return found | ({"components": cut} if cut != e.but(components=None).num_components else {})
+    return found | ({"components": cut} if cut != plain.num_components else {})
 
 
 def data_name(experiment: Experiment) -> str:
@@ -224,10 +225,9 @@ def described(records: Sequence[Record]) -> str:
     def each(values: Iterable[str]) -> str:
         return ", ".join(dict.fromkeys(values))
 
-    order = list(NETS)
-    experiments.sort(key=lambda e: order.index(e.net))
+    experiments.sort(key=lambda e: NETS.place(e.net))
     nets = each(
-        NETS[e.net].label + (f" (width {e.width:g})" if e.width != 1 else "") for e in experiments
+        e.net_label + (f" (width {e.width:g})" if e.width != 1 else "") for e in experiments
     )
     images = each(f"{e.limit:,} images" if e.limit else "all images" for e in experiments)
     epochs = each(f"{e.epochs} epochs" for e in experiments)

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from torch import nn
 
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS
 from delog_nb.lab import boxes
 from delog_nb.lab.boxes import FORWARD, GRADIENT, HIGH, PREDICT, WIDTH, Point, sub
 from delog_nb.lab.diagram import built
@@ -164,7 +163,7 @@ def predictions_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
         left = count_parameters(method.affiliated_parameters())
         rows.append(
             {
-                "Method": METHODS[experiment.method].label,
+                "Method": experiment.method_label,
                 "A prediction goes through": " → ".join(way),
                 "Modules": len(way),
                 "Parameters on the way": f"{count_parameters(method.effective_parameters()):,}",

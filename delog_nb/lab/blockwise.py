@@ -29,7 +29,7 @@ def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, list
     Raises:
         ValueError: no run has probes, or a file of them cannot be read.
     """
-    own = {record.experiment.run_id: float(record.results["test_acc"]) for record in records}
+    own = {record.run_id: float(record.results["test_acc"]) for record in records}
     table = recorded_probes(records)
     table = table[(table["task"] == task) & (table["features"] == "r")]
     found: dict[str, list[list[float]]] = {}
@@ -37,7 +37,7 @@ def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, list
         method, _, run_id = map(str, key)
         shares = [float(share) for share in rows.sort_values("block")["accuracy"]]
         found.setdefault(method, []).append(shares + [own[run_id]] * (task == CLASS))
-    return {method: found[method] for method in METHODS if method in found}
+    return {method: found[method] for method in sorted(found, key=METHODS.place)}
 
 
 def _places(shares: Shares, output: bool) -> list[str]:
@@ -68,7 +68,7 @@ def blocks_figure(
             if any(spreads)
             else None,
             **drawn(style, 9),
-            name=METHODS[method].label,
+            name=METHODS.label(method),
             hovertemplate="%{y:.1f} %",
         )
     if chance is not None:
@@ -92,7 +92,7 @@ def blocks_table(shares: Shares, *, output: bool = True) -> pd.DataFrame:
         columns = zip(*by_seed, strict=True)
         texts = [percent(*mean_and_std(list(column))) for column in columns]
         rows.append(
-            {"Method": METHODS[method].label, "Seeds": len(by_seed)}
+            {"Method": METHODS.label(method), "Seeds": len(by_seed)}
             | dict(zip(names, texts, strict=True))
         )
     return pd.DataFrame(rows)
@@ -109,7 +109,7 @@ def exits_figure(
     """
     figure = go.Figure()
     for method, shares in probes.items():
-        style, label = method_style(method), METHODS[method].label
+        style, label = method_style(method), METHODS.label(method)
         places = [f"r<sub>{k}</sub>" for k in range(1, len(shares) + 1)]
         figure.add_scatter(
             x=places,
@@ -146,7 +146,7 @@ def exits_table(
         ):
             texts = ["–" if share is None else f"{100 * share:.2f}" for share in found]
             rows.append(
-                {"Method": METHODS[method].label, "Read by": kind}
+                {"Method": METHODS.label(method), "Read by": kind}
                 | {f"r_{k} (%)": text for k, text in enumerate(texts, 1)}
             )
     return pd.DataFrame(rows)

@@ -37,7 +37,7 @@ def _above(
     runs: Runs, data: str, net: str, one: str, other: str, above: float = 0.0, prefix: str = ""
 ) -> Comparison:
     """Accuracy of method ``one`` minus that of ``other``."""
-    label = f"{prefix}{METHODS[one].label} − {METHODS[other].label}, {NETS[net].label}"
+    label = f"{prefix}{METHODS.label(one)} − {METHODS.label(other)}, {NETS.label(net)}"
     gaps = minus(runs.accuracy(data, net, one), runs.accuracy(data, net, other))
     return Comparison(label, gaps, above)
 
@@ -49,7 +49,7 @@ def _without_shortcuts(runs: Runs) -> list[Comparison | Counted]:
 
 
 def _resnet(runs: Runs) -> list[Comparison | Counted]:
-    others = [name for name in METHODS if name != "bp"]
+    others = ("early-exit", "al", "delog-scl")
     return [_above(runs, "CIFAR-10", "resnet", "bp", other) for other in others]
 
 
@@ -89,7 +89,7 @@ def _short_flows(runs: Runs) -> list[Comparison | Counted]:
             minus(mean_accuracy(short, epochs), mean_accuracy(long, epochs))
             for epochs in (EARLY, LATE)
         )
-        label = NETS[net].label
+        label = NETS.label(net)
         ends = f"runs end before epoch {LATE.start}" if early else "no runs"
         found += [
             Comparison(f"several − one, mean up to epoch {TURN}, {label}", early),
@@ -105,7 +105,7 @@ def _crossing(runs: Runs) -> list[Comparison | Counted]:
         bp, scl = runs.find(data, net, "bp"), runs.find(data, net, "delog-scl")
         first = minus(mean_accuracy(bp, beginning), mean_accuracy(scl, beginning))
         last = minus(mean_accuracy(scl, LATE), mean_accuracy(bp, LATE))
-        where = f"{data}, {NETS[net].label}"
+        where = f"{data}, {NETS.label(net)}"
         ends = f"runs end before epoch {LATE.start}" if first else "no runs"
         found += [
             Comparison(f"BP − Delog-SCL, mean up to epoch {TURN // 2}, {where}", first),
@@ -117,12 +117,12 @@ def _crossing(runs: Runs) -> list[Comparison | Counted]:
 def _batch(runs: Runs) -> list[Comparison | Counted]:
     slopes = {net: slope_by_seed(runs.varied("batch_size", "CIFAR-10", net)) for net in NETS}
     found: list[Comparison | Counted] = [
-        Comparison(f"gain from a batch twice as large, {NETS[net].label}", slopes[net])
+        Comparison(f"gain from a batch twice as large, {NETS.label(net)}", slopes[net])
         for net in NETS
     ]
     for net in ("convnet", "resnet"):
         more = minus(slopes["vgg"], slopes[net])
-        found.append(Comparison(f"that gain, VGG − {NETS[net].label}", more))
+        found.append(Comparison(f"that gain, VGG − {NETS.label(net)}", more))
     return found
 
 
@@ -151,9 +151,9 @@ def _heads(runs: Runs) -> list[Comparison | Counted]:
             last_accuracy(heads.get(head, {})) for head in ("mlp", "linear", "identity")
         )
         found += [
-            Comparison(f"mlp − linear, {NETS[net].label}", minus(mlp, linear)),
+            Comparison(f"mlp − linear, {NETS.label(net)}", minus(mlp, linear)),
             Comparison(
-                f"linear − identity, {NETS[net].label}", minus(linear, identity), 10 * POINT
+                f"linear − identity, {NETS.label(net)}", minus(linear, identity), 10 * POINT
             ),
         ]
     return found

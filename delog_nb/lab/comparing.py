@@ -74,7 +74,8 @@ DATA_SETS = (*SOURCES, NOW)
 def made_now(net: str) -> list[Record]:
     """All methods on the digits, one seed, in seconds; made once in a session."""
     runs = [
-        experiment(net=net, method=method, width=0.125, epochs=6, limit=700) for method in METHODS
+        experiment(net=net, method=method, width=0.125, epochs=6, limit=700)
+        for method in METHODS.own
     ]
     return [record_of(training.train(run)) for run in runs]
 
@@ -94,11 +95,11 @@ def compared(data_set: str, net: str, methods: str = ALL) -> tuple[go.Figure, pd
         found, kind = source.runs(net), source.kind
         if not found:
             return _not_here(data_set, net, source)
-    wanted = [r for r in found if methods in (ALL, METHODS[r.experiment.method].label)]
+    wanted = [r for r in found if methods in (ALL, r.experiment.method_label)]
     if not wanted:
         return _not_here(data_set, net, SOURCES[data_set])
     seeds = len({r.experiment.seed for r in wanted})
-    title = f"{NETS[net].label} on {wanted[0].experiment.data_label}: {kind}"
+    title = f"{NETS.label(net)} on {wanted[0].experiment.data_label}: {kind}"
     if data_set != NOW:
         title += f", {seeds} seed{'s' if seeds > 1 else ''}"
     return curves(wanted, title=title), curves_table(wanted)
@@ -106,7 +107,7 @@ def compared(data_set: str, net: str, methods: str = ALL) -> tuple[go.Figure, pd
 
 def _not_here(data_set: str, net: str, source: Source) -> tuple[go.Figure, pd.DataFrame]:
     """An empty figure that says so, and the command that fills it."""
-    label = NETS[net].label
+    label = NETS.label(net)
     command = source.command
     if not source.has(net):
         dataset = grid.read(ROOT / source.grid).experiments()[0].dataset
@@ -135,7 +136,7 @@ def all_recorded() -> list[Record]:
             kept = recorded(path.stem).records
         except ExperimentError:
             continue  # of this grid none yet
-        found |= {record.experiment.run_id: record for record in kept}
+        found |= {record.run_id: record for record in kept}
     if not found:
         raise ExperimentError(f"no recorded run is kept in {RUNS}")
     return list(found.values())
@@ -191,7 +192,7 @@ def pace_figure(found: Sequence[Curve], title: str) -> go.Figure:
                 x=x,
                 y=curve.means,
                 error_y={"type": "data", "array": curve.spreads, "thickness": 1.2, "width": 3},
-                name=METHODS[curve.method].label,
+                name=METHODS.label(curve.method),
                 legendgroup=curve.method,
                 showlegend=col == 1,
                 hovertemplate="%{y:.1f} %",
@@ -207,7 +208,7 @@ def pace_table(found: Sequence[Curve]) -> pd.DataFrame:
     """The numbers of `pace_figure`."""
     table: dict[str, list[str]] = {}
     for curve in found:
-        label = METHODS[curve.method].label
+        label = METHODS.label(curve.method)
         table[f"{label}: seconds"] = [f"{second:.0f}" for second in curve.seconds]
         table[f"{label}: accuracy (%)"] = [
             f"{mean:.1f} ± {std:.1f}" for mean, std in zip(curve.means, curve.spreads, strict=True)

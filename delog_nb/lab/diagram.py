@@ -10,7 +10,6 @@ import torch
 
 from delog_nb import methods
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.style import method_style
 from delog_nb.methods.component import Method, count_parameters
 
@@ -55,7 +54,7 @@ def flows_figure(experiments: Sequence[Experiment]) -> go.Figure:
 def _draw(figure: go.Figure, experiment: Experiment, y: float) -> None:
     color = method_style(experiment.method)["color"]
     figure.add_annotation(
-        x=-1.3, y=y, text=f"<b>{METHODS[experiment.method].label}</b>", showarrow=False,
+        x=-1.3, y=y, text=f"<b>{experiment.method_label}</b>", showarrow=False,
         xanchor="left", font={"size": 15, "color": color},
     )  # fmt: skip
     place = 0
@@ -93,7 +92,7 @@ def flows_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
         lengths = [component.flow_length for component in method.parts()]
         rows.append(
             {
-                "Method": METHODS[experiment.method].label,
+                "Method": experiment.method_label,
                 "Components": len(lengths),
                 "Longest gradient flow (local gradients)": max(lengths),
                 "Effective parameters": f"{count_parameters(method.effective_parameters()):,}",

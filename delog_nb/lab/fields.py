@@ -9,7 +9,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, Parameter
+from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, Option
+from delog_nb.experiment.plugins import import_packages
+from delog_nb.experiment.rules import readable
 
 _SLIDER_SPAN = 1024  # wider ranges are typed
 
@@ -29,8 +31,10 @@ class Form:
         self.experiment: Experiment | None = Experiment(**choices)
         self._on_change = on_change
         self._filling = False
+        import_packages()
         self.fields = {p.name: _widget(p) for p in PARAMETERS.values()}
         self.problems = {name: widgets.HTML() for name in PARAMETERS}
+        self.rows: dict[str, Any] = {}
         for name, field in self.fields.items():
             field.observe(lambda change, name=name: self._changed(name, change["new"]), "value")
         reset = widgets.Button(
@@ -47,13 +51,13 @@ class Form:
         self.widget = widgets.VBox([tabs, reset])
         self._fill()
 
-    def _page(self, parameters: list[Parameter]) -> widgets.Widget:
+    def _page(self, parameters: list[Option]) -> widgets.Widget:
         rows = []
         for p in parameters:
             unit = widgets.Label(p.unit)
-            rows.append(
-                widgets.VBox([widgets.HBox([self.fields[p.name], unit]), self.problems[p.name]])
-            )
+            row = widgets.VBox([widgets.HBox([self.fields[p.name], unit]), self.problems[p.name]])
+            self.rows[p.name] = row
+            rows.append(row)
         layout = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(400px, 1fr))")
         return widgets.GridBox(rows, layout=layout)
 
@@ -70,6 +74,8 @@ class Form:
             self.given.pop(name, None)
         else:
             self.given[name] = value
+            # what another method read is not asked of this one
+            self.given = readable(self.given, self.given.keys() - {name})
         self._check()
 
     def _check(self) -> None:
@@ -97,10 +103,16 @@ class Form:
         )
 
     def _fill(self) -> None:
-        """Show the experiment's values."""
+        """Show the values of what the experiment reads, and no other field."""
+        if self.experiment is None:
+            return
         self._filling = True
         try:
             for name, field in self.fields.items():
+                read = self.experiment.reads(name)
+                self.rows[name].layout.display = None if read else "none"
+                if not read:
+                    continue
                 value = getattr(self.experiment, name)
                 if isinstance(field, widgets.Text):
                     given = self.given.get(name)
@@ -112,7 +124,7 @@ class Form:
             self._filling = False
 
 
-def _widget(parameter: Parameter) -> Any:
+def _widget(parameter: Option) -> Any:
     shared: dict[str, Any] = {
         "description": parameter.name,
         "tooltip": parameter.help + (f" [{parameter.unit}]" if parameter.unit else ""),

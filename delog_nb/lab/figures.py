@@ -20,11 +20,11 @@ from delog_nb.records.summary import grouped, percent
 
 def value_label(field: str, experiment: Experiment) -> str:
     """What a line, row or column for the experiment's value of ``field`` is called."""
-    value = getattr(experiment, field)
+    value = experiment.get(field)
     if field == "method":
-        return METHODS[value].label
+        return experiment.method_label
     if field == "net":
-        return NETS[value].label
+        return experiment.net_label
     if field == "dataset":
         return experiment.data_label
     if field == "components":
@@ -44,7 +44,7 @@ def value_style(field: str, experiment: Experiment, place: int) -> dict[str, Any
     if field == "components":
         count = experiment.num_components
         if count == 1:
-            return method_style("bp")
+            return line_style(1)  # BP's
         return line_style(0 if count == experiment.depth + 1 else 3 + count)
     return line_style(place)
 
@@ -140,7 +140,7 @@ def curves(
     band = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ""
     return layout(
         figure,
-        title or f"Test accuracy by epoch: {NETS[net].label} on {label}{band}",
+        title or f"Test accuracy by epoch: {NETS.label(net)} on {label}{band}",
         "Epoch",
         "Test accuracy (%)",
     )
@@ -176,7 +176,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
     The numbers stand in `summary_for_people`.
     """
     figure = make_subplots(rows=1, cols=4, subplot_titles=[title for title, _ in COSTS.values()])
-    labels = [METHODS[m].label for m in table["method"]]
+    labels = [METHODS.label(m) for m in table["method"]]
     colors = [method_style(m)["color"] for m in table["method"]]
     for place, (column, (_, digits)) in enumerate(COSTS.items(), 1):
         figure.add_bar(
@@ -191,7 +191,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
         )
     row = table.iloc[0]
     layout(
-        figure, f"What each method costs: {NETS[row['net']].label} on {row['data_label']}", "", ""
+        figure, f"What each method costs: {NETS.label(row['net'])} on {row['data_label']}", "", ""
     )
     figure.update_layout(hovermode="closest", margin={"t": 100})
     figure.update_annotations(font_size=14)

@@ -47,7 +47,7 @@ def recorded(name: str) -> Recorded:
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
     wanted = described.experiments()
-    found = records.finished(wanted, RUNS)
+    found = records.finished(wanted, RUNS, described.revisions)
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
     return Recorded(described, found, len(wanted))
@@ -63,9 +63,9 @@ def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
     Raises:
         ValueError: a file cannot be read, or none of the runs has one.
     """
-    names = ("run_id", "method", "net", "head", "seed")
+    names = ("method", "net", "head", "seed")
     rows = [
-        {name: getattr(run.experiment, name) for name in names} | asdict(probe)
+        {"run_id": run.run_id} | {name: run.experiment.get(name) for name in names} | asdict(probe)
         for run in runs
         if run.folder is not None and (run.folder / PROBES).exists()
         for probe in read_probes(run.folder)

@@ -168,6 +168,7 @@ class Workbench:
     def _train(self, experiment: Experiment) -> None:
         try:
             self.status.value = "Loading images …"
+            experiment = training.planned(experiment)
             checkpoint = cache_dir() / "lab" / f"{experiment.run_id}.pt"
             run = training.train(
                 experiment, self.live.on_event, self._stop.is_set, checkpoint=checkpoint

@@ -8,7 +8,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.style import drawn, layout, line_style
 from delog_nb.records import Record
 from delog_nb.records.summary import outcome, precisions
@@ -20,15 +19,16 @@ def names_of(experiments: Sequence[Experiment]) -> list[str]:
     >>> names_of([Experiment(method="bp"), Experiment(method="bp", lr=0.01)])
     ['BP, lr 0.002', 'BP, lr 0.01']
     """
-    dumps = [e.model_dump(mode="json") for e in experiments]
+    all_choices = [e.choices() for e in experiments]
+    names = dict.fromkeys(name for choices in all_choices for name in choices)
     differing = [
         name
-        for name in dumps[0]
-        if name != "method" and len({str(dump[name]) for dump in dumps}) > 1
+        for name in names
+        if name != "method" and len({c[name] for c in all_choices if name in c}) > 1
     ]
     return [
-        ", ".join([METHODS[dump["method"]].label, *(f"{name} {dump[name]}" for name in differing)])
-        for dump in dumps
+        ", ".join([e.method_label, *(f"{n} {choices[n]}" for n in differing if n in choices)])
+        for e, choices in zip(experiments, all_choices, strict=True)
     ]
 
 
@@ -54,7 +54,7 @@ def overlay_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Run": names,
-            "Net": [NETS[r.experiment.net].label for r in records],
+            "Net": [r.experiment.net_label for r in records],
             "Data": [r.experiment.data_label for r in records],
             "Precision": [precisions([r]) for r in records],
             "Epochs": [r.results["epochs"] for r in records],

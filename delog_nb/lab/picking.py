@@ -7,6 +7,7 @@ from typing import Any
 from IPython.display import display
 
 from delog_nb.experiment import PARAMETERS
+from delog_nb.experiment.registry import DATASETS
 from delog_nb.lab.session import headless
 
 
@@ -20,7 +21,7 @@ class Picked:
 def pick(name: str, value: Any = None) -> Picked:
     """A menu of what the field ``name`` of `Experiment` can be; without a front end its default.
 
-    ``folder`` is left out of the data sets: it needs to know where.
+    Data sets that need to know where their images are, are left out.
     """
     parameter = PARAMETERS[name]
     value = parameter.default if value is None else value
@@ -31,7 +32,7 @@ def pick(name: str, value: Any = None) -> Picked:
     import ipywidgets as widgets
 
     menu = widgets.Dropdown(
-        options=[choice for choice in parameter.choices if choice != "folder"],
+        options=[c for c in parameter.choices if name != "dataset" or not DATASETS[c].needs_dir],
         value=value,
         description=name,
         tooltip=parameter.help,

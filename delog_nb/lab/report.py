@@ -68,7 +68,7 @@ def page(records: Sequence[Record], command: str) -> str:
         rows = table[(table["data_label"] == label) & (table["net"] == net)]
         numbers = curves_table(chosen).reset_index()
         sections += [
-            f"<h2>{html.escape(NETS[net].label)} on {html.escape(label)}</h2>",
+            f"<h2>{html.escape(NETS.label(net))} on {html.escape(label)}</h2>",
             table_html(summary_for_people(rows), ("Data", "Net", "Method")),
             _figure(curves(chosen)),
             "<details><summary>The numbers of this figure (test accuracy in %)</summary>"

@@ -69,10 +69,10 @@ def probes(shares: Sequence[float], method: str) -> go.Figure:
             y=[100 * share for share in shares],
             **drawn(method_style(method), 9),
             hovertemplate="%{y:.1f} %",
-            name=METHODS[method].label,
+            name=METHODS.label(method),
         )
     )
-    title = f"What a linear classifier reads from each block: {METHODS[method].label}"
+    title = f"What a linear classifier reads from each block: {METHODS.label(method)}"
     return layout(figure, title, "Features of block", "Test accuracy of the probe (%)")
 
 

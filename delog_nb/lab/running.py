@@ -8,7 +8,6 @@ from typing import Any
 from delog_nb import training
 from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.lab.session import headless
 from delog_nb.records import Record, record_of
 from delog_nb.records.summary import outcome
@@ -17,7 +16,7 @@ from delog_nb.training import Ended, Event, Started, Stepped
 
 def label_of(experiment: Experiment) -> str:
     """A run's name for people."""
-    names = [METHODS[experiment.method].label, NETS[experiment.net].label]
+    names = [experiment.method_label, experiment.net_label]
     if experiment.components is not None:
         names.append(f"K = {experiment.components}")
     return ", ".join([*names, f"seed {experiment.seed}"])

@@ -15,8 +15,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 
-# Delog-SCL is the course's subject: it takes the first colour.
-_ORDER = ["delog-scl", "bp", "early-exit", "al"]
+_places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
 
 class _Images(PngRenderer):
@@ -36,8 +35,10 @@ if pio.renderers.default == "png":  # plotly has looked it up already
 
 def method_style(method: str) -> dict[str, Any]:
     """Colour, dash and symbol of a method, the same in every figure."""
-    names = _ORDER + [name for name in METHODS if name not in _ORDER]
-    return line_style(names.index(method))
+    declared = {name: entry.style for name, entry in METHODS.items() if entry.style is not None}
+    if method in declared:
+        return line_style(declared[method])
+    return line_style(_places.setdefault(method, len(declared) + len(_places)))
 
 
 def line_style(place: int) -> dict[str, Any]:

@@ -86,20 +86,23 @@ def cells(records: Sequence[Record], layout: Layout) -> list[Cell]:
     return found
 
 
+_SHARED = {"seed", "device", "precision", "preset", "data_dir"}  # runs of one cell may differ here
+
+
 def _order(record: Record) -> tuple[int, int, int]:
     e = record.experiment
-    return list(NETS).index(e.net), list(METHODS).index(e.method), e.seed
+    return NETS.place(e.net), METHODS.place(e.method), e.seed
 
 
 def _cell(runs: list[Record], layout: Layout, value: str) -> Cell:
     first = runs[0].experiment
     for run in runs[1:]:
-        for name, other in run.experiment.model_dump().items():
-            if name not in ("seed", "device", "precision") and other != getattr(first, name):
+        for name in (first.choices() | run.experiment.choices()).keys() - _SHARED:
+            own, other = first.get(name), run.experiment.get(name)
+            if own != other:
                 raise ExperimentError(
                     f"{runs[0].folder} and {run.folder} would share a cell of the table but differ "
-                    f"in {name}: {getattr(first, name)} and {other}; tabulate the runs of a grid "
-                    f"file"
+                    f"in {name}: {own} and {other}; tabulate the runs of a grid file"
                 )
     return Cell(
         row=value_label(layout.rows, first),
@@ -115,11 +118,17 @@ def _cell(runs: list[Record], layout: Layout, value: str) -> Cell:
     )
 
 
+def _is_one_flow(method: Any) -> bool:
+    """Whether the method is end-to-end backpropagation: it has one component, whatever is asked."""
+    return method in METHODS and METHODS[method].components.high == 1
+
+
 def _marked(made: dict[tuple[Any, Any], Cell], layout: Layout) -> list[Cell]:
     marked = {}
     for (row, column), cell in made.items():
         rivals = {r: c for (r, k), c in made.items() if k == column}
-        bp = rivals.pop("bp", None) if layout.rows == "method" else None
+        whole = next((r for r in rivals if layout.rows == "method" and _is_one_flow(r)), None)
+        bp = rivals.pop(whole, None)
         top = max((c.mean for c in rivals.values() if c.by_seed), default=math.nan)
         best = row in rivals and cell.mean == top
         reference = bp or next((c for c in rivals.values() if c.mean == top), None)

@@ -1,4 +1,4 @@
-"""Target codes of associated learning: how far apart the classes are, and whether they come back.
+"""Target codes that are learned: how far apart the classes are, and whether they come back.
 
 Encoders and decoders learn from labels alone: no gradient and no value of theirs depends on an
 image. So the codes of a run can be followed without its blocks and bridges.
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from delog_nb import methods
 from delog_nb.data import ImageData, Split, Views
 from delog_nb.experiment import Experiment
-from delog_nb.methods.al import TargetCode
 from delog_nb.methods.component import Component, Method
+from delog_nb.methods.targets import TargetCode
 from delog_nb.training import (
     Batches,
     local_losses,
@@ -21,8 +21,6 @@ from delog_nb.training import (
     set_learning_rates,
     train_step,
 )
-
-_RANGES = {"sigmoid": 1.0, "tanh": 2.0}  # from the lowest to the highest value of a code
 
 
 @dataclass(frozen=True)
@@ -39,19 +37,21 @@ class CodeState:
     survivors: int
 
 
-def encoders_and_decoders(parts: list[Component]) -> list[tuple[nn.Module, nn.Module]]:
-    """(g_l, inv_l) of each component of AL.
+def target_codes(parts: list[Component]) -> list[TargetCode]:
+    """The objectives of components that learn target codes.
 
     Raises:
-        ValueError: a component has none: it is of another method.
+        ValueError: a component learns none: it is of another method.
     """
-    try:
-        return [
-            (part.objective.get_submodule("encoder"), part.objective.get_submodule("decoder"))
-            for part in parts
-        ]
-    except AttributeError as error:
-        raise ValueError("target codes are there in associated learning (al) alone") from error
+    found = [part.objective for part in parts if isinstance(part.objective, TargetCode)]
+    if len(found) < len(parts):
+        raise ValueError("target codes are there where a method learns them, as AL does")
+    return found
+
+
+def encoders_and_decoders(parts: list[Component]) -> list[tuple[nn.Module, nn.Module]]:
+    """(g_l, inv_l) of each component. Raises as `target_codes`."""
+    return [(code.encoder, code.decoder) for code in target_codes(parts)]
 
 
 @torch.no_grad()
@@ -84,35 +84,32 @@ def survivors(pairs: list[tuple[nn.Module, nn.Module]], classes: int) -> int:
     return int((back.argmax(1).cpu() == torch.arange(classes)).sum())
 
 
-def state(
-    parts: list[Component], experiment: Experiment, classes: int, epoch: int = 0
-) -> CodeState:
-    """The codes as the components of an AL network make them now."""
-    pairs = encoders_and_decoders(parts)
+def state(parts: list[Component], classes: int, epoch: int = 0) -> CodeState:
+    """The codes as the components of a network make them now."""
+    pairs, span = encoders_and_decoders(parts), target_codes(parts)[0].span
     return CodeState(
         epoch,
-        tuple(distance(t, _RANGES[experiment.al_activation]) for t in class_codes(pairs, classes)),
+        tuple(distance(t, span) for t in class_codes(pairs, classes)),
         survivors(pairs, classes),
     )
 
 
 def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
-    """The codes of an AL run before training and after each epoch, from its labels alone.
+    """The codes of a run before training and after each epoch, from its labels alone.
 
     The same first weights, the same batches of labels in the same order and the same learning
     rates as in `delog_nb.train`, so that the codes are those of the run, but for rounding where a
     run computes in bf16.
     """
     parts, classes = methods.build(experiment).parts(), len(images.classes)
-    rate = experiment.al_lr or experiment.lr
     halves = [
-        Component([], TargetCode(encoder, decoder, classes), ((encoder, decoder), rate))
-        for encoder, decoder in encoders_and_decoders(parts)
+        Component([], TargetCode(code.encoder, code.decoder, classes), part.own_rate)
+        for part, code in zip(parts, target_codes(parts), strict=True)
     ]
     optimizers = make_optimizers(Method(halves), experiment)
     views = Views.of(experiment, images.mean, images.std)
     split = Split(images.train.images, images.train.labels.cpu())
-    states = [state(parts, experiment, classes)]
+    states = [state(parts, classes)]
     for epoch in range(experiment.epochs):
         batches = Batches(split, views, experiment.batch_size, epoch)
         for place, index in enumerate(batches.parts):
@@ -120,5 +117,5 @@ def follow_codes(experiment: Experiment, images: ImageData) -> list[CodeState]:
             set_learning_rates(optimizers, experiment, epoch, batch.step)
             flow = local_losses(halves, torch.zeros(()), batch)
             train_step(halves, optimizers, flow)
-        states.append(state(parts, experiment, classes, epoch + 1))
+        states.append(state(parts, classes, epoch + 1))
     return states

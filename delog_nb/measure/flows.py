@@ -19,7 +19,7 @@ from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, Method, Objective, cut_with_objectives
 from delog_nb.methods.delog_scl import ContrastiveObjective
-from delog_nb.nets import Backbone, Parts, Shape
+from delog_nb.nets import Shape, of_blocks
 from delog_nb.training import local_losses, make_optimizers, train_step
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "ReLU": nn.ReLU}
@@ -53,11 +53,7 @@ class Stack:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)
             blocks = [self._block(place) for place in range(self.depth)]
-            parts = Parts(
-                blocks,
-                lambda features: nn.Sequential(nn.Flatten(), nn.Linear(features, self.classes)),
-            )
-            backbone = Backbone(parts, self.shape, self.classes)
+            backbone = of_blocks(blocks, self.shape, self.classes)
 
             def contrast_after(blocks: int) -> Objective:
                 head = heads.projection_head("mlp", backbone.shapes[blocks - 1], **_HEAD)

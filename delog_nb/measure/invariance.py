@@ -119,8 +119,8 @@ def heads_by_block(method: Method) -> dict[int, nn.Module]:
     block = 0
     for part in method.parts():
         block += len(part.layers)
-        head = getattr(part.objective, "head", None)
-        if isinstance(head, nn.Module):
+        head = part.objective.projection_head()
+        if head is not None:
             heads[block] = head
     return heads
 

@@ -1,36 +1,56 @@
-"""Training methods: each one cuts a network into components.
-
-A method is a module with ``build(experiment, net) -> Method`` and one entry in
-`delog_nb.experiment.registry`.
-"""
+"""Training methods: each one cuts a network into components, and stands in one file."""
 
 import threading
+from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module
+from types import SimpleNamespace
 
 import torch
+from torch import nn
 
 from delog_nb import data, nets
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, CrossEntropy, Method, Objective
+from delog_nb.methods.declare import described, method
 
-__all__ = ["Batch", "Component", "CrossEntropy", "Method", "Objective", "build"]
+__all__ = ["Batch", "Component", "CrossEntropy", "Method", "Objective", "build", "method"]
 
 _seeding = threading.Lock()  # the random state belongs to all threads
 
 
-def build(experiment: Experiment, images: tuple[tuple[int, int, int], int] | None = None) -> Method:
+def build(
+    experiment: Experiment,
+    images: tuple[tuple[int, int, int], int] | None = None,
+    *,
+    make: Callable[..., Method] | type[Objective] | None = None,
+    blocks: Sequence[nn.Module] | None = None,
+) -> Method:
     """The experiment's method on its network, initialised from its seed, on the CPU.
-
-    ``images`` are ((C, H, W), number of classes), by default those of the experiment's data set.
 
     The global random state is left as it was. Under ``torch.device("meta")`` no memory is taken,
     which is enough to count parameters.
+
+    Args:
+        experiment: names them
+        images: ((C, H, W), number of classes), by default those of the experiment's data set
+        make: what `delog_nb.method` stands on, in place of the experiment's method
+        blocks: hidden blocks in place of the experiment's net; a linear classifier comes on top
     """
+    entry = METHODS.loaded(experiment.method)
+    values = {option.name: experiment.get(option.name, option.default) for option in entry.options}
+    if make is not None:
+        entry = described("own", make, label="own")
+        values = {option.name: option.default for option in entry.options}
+    hidden = len(blocks) if blocks is not None else experiment.hidden
+    count = experiment.components or entry.components.at(hidden)[2]
+    options = SimpleNamespace(**values, components=count)
     with _seeding, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.seed)  # a GPU's is left alone
-        net = partial(nets.build, experiment, *(images or data.shape(experiment)))
-        method: Method = import_module(METHODS[experiment.method].module).build(experiment, net)
-    return method
+        shape, classes = images or data.shape(experiment)
+        net = partial(nets.build, experiment, shape, classes)
+        if blocks is not None:
+            net = partial(nets.of_blocks, blocks, shape, classes)
+        made: Method = entry.make(net, options)
+    return made

@@ -10,36 +10,25 @@ blocks, over the last bridge and down through the decoders: inv_1(... inv_H(b_H(
 and all bridges but the last are affiliated.
 """
 
+from types import SimpleNamespace
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Option
+from delog_nb.experiment.registry import Counts
 from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method, NetMaker, Objective
+from delog_nb.methods.component import Component, Method, NetMaker
+from delog_nb.methods.declare import method
+from delog_nb.methods.targets import TargetCode
 from delog_nb.nets import Shape
-
-
-class TargetCode(Objective):
-    """Encoder and decoder of one component: the half of its loss that no image takes part in."""
-
-    short = "AL"
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, classes: int) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.classes = encoder, decoder, classes
-
-    def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """MSE(inv_l(t_l), t_{l-1}) and t_l."""
-        below = batch.target
-        if below.ndim == 1:  # labels: t_0
-            below = F.one_hot(below, self.classes).to(r.dtype)
-        code = self.encoder(below)
-        return F.mse_loss(self.decoder(code), below), code
 
 
 class AssociatedObjective(TargetCode):
     """Bridge, encoder and decoder of one component, and their loss."""
+
+    short = "AL"
 
     def __init__(
         self, bridge: nn.Module, encoder: nn.Module, decoder: nn.Module, classes: int
@@ -53,25 +42,75 @@ class AssociatedObjective(TargetCode):
 
 
 class AssociatedLearning(Method):
-    """Predicts through the last bridge and the decoders."""
+    """Predicts over the last bridge and down through the decoders; so does every component."""
 
     def inference_modules(self) -> list[nn.Module]:
-        parts = self.parts()
-        objectives = [part.objective for part in parts]
-        up = [part.layers for part in parts]
-        down = [objective.get_submodule("decoder") for objective in reversed(objectives)]
-        return [*up, objectives[-1].get_submodule("bridge"), *down]
+        ways = self.ways_out()
+        return [*(part.layers for part in self.parts()), *ways[-1].children()]
+
+    def ways_out(self) -> list[nn.Module]:  # type: ignore[override]
+        goals = [part.objective for part in self.parts()]
+        down = [goal.get_submodule("decoder") for goal in goals]
+        return [
+            nn.Sequential(goal.get_submodule("bridge"), *reversed(down[: place + 1]))
+            for place, goal in enumerate(goals)
+        ]
 
 
-def build(experiment: Experiment, net: NetMaker) -> Method:
+HIDDEN = Option(
+    "al_hidden",
+    500,
+    "AL: dimensions of the target codes t_l",
+    ge=1,
+    le=65536,
+    # with the paper's sigmoid codes AL stays at chance for tens of epochs on small data, because
+    # the codes of all classes are nearly equal at first: tanh, fewer dimensions and faster target
+    # encoders spread them
+    presets={"lesson": 50},
+    by_net={"convnet": 300},
+)
+ACTIVATION = Option(
+    "al_activation",
+    "sigmoid",
+    "AL: activation of codes and bridges",
+    choices=("sigmoid", "tanh"),
+    presets={"lesson": "tanh"},
+)
+DECODER = Option(
+    "al_decoder",
+    "activated",
+    "AL: decoders are linear, or end in the codes' activation",
+    choices=("activated", "linear"),
+    by_net={"convnet": "linear"},  # as the authors have it
+)
+RATE = Option(
+    "al_lr",
+    None,
+    "AL: learning rate of target encoders and decoders; default: lr",
+    kind="float",
+    gt=0,
+    le=10,
+    presets={"lesson": 1e-2},
+)
+
+
+@method(
+    "al",
+    label="AL",
+    options=(heads.POOL, HIDDEN, ACTIVATION, DECODER, RATE),
+    components=Counts("H", "H", "H", "AL cuts every block"),
+    style=3,
+    published="Kao & Chen, 2021; Wu et al., 2022",
+)
+def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """One component a block; the network's own classifier is not used."""
     backbone = net(pooled=False)
     classes = backbone.classes
-    activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[experiment.al_activation]
-    code = experiment.al_hidden
+    activation = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[options.al_activation]
+    code = options.al_hidden
 
     def component(block: nn.Module, r_shape: Shape, below: int) -> Component:
-        to_vector, features = heads.flatten(r_shape, experiment.pool)
+        to_vector, features = heads.flatten(r_shape, options.pool)
         bridge = nn.Sequential(
             to_vector,
             nn.Linear(features, 5 * code),
@@ -81,12 +120,10 @@ def build(experiment: Experiment, net: NetMaker) -> Method:
         )
         encoder = nn.Sequential(nn.Linear(below, code), activation())
         decoder = nn.Sequential(nn.Linear(code, below))
-        if experiment.net != "convnet":  # the authors' ConvNet has linear decoders
+        if options.al_decoder == "activated":
             decoder.append(activation())
         objective = AssociatedObjective(bridge, encoder, decoder, classes)
-        return Component(
-            [block], objective, ((encoder, decoder), experiment.al_lr or experiment.lr)
-        )
+        return Component([block], objective, ((encoder, decoder), options.al_lr))
 
     widths = [classes] + [code] * (len(backbone.blocks) - 1)
     return AssociatedLearning(

@@ -1,9 +1,13 @@
 """End-to-end backpropagation: one component, one long gradient flow."""
 
-from delog_nb.experiment import Experiment
+from types import SimpleNamespace
+
+from delog_nb.experiment.registry import Counts
 from delog_nb.methods.component import Component, CrossEntropy, Method, NetMaker
+from delog_nb.methods.declare import method
 
 
-def build(experiment: Experiment, net: NetMaker) -> Method:  # noqa: ARG001
+@method("bp", label="BP", components=Counts(1, 1, 1, "BP is one gradient flow"), style=1)
+def build(net: NetMaker, options: SimpleNamespace) -> Method:  # noqa: ARG001
     """All layers in one component, trained by cross-entropy."""
     return Method([Component(net().layers(), CrossEntropy())])

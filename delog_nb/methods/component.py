@@ -4,7 +4,7 @@ Nothing flows back from one component into another: the loop hands each one deta
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.experiment import ExperimentError
 from delog_nb.methods.batch import Batch
 from delog_nb.nets import Backbone
 
@@ -35,6 +36,51 @@ class Objective(nn.Module):
     def forward(self, r: Tensor, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
         raise NotImplementedError
 
+    def way_out(self) -> nn.Module | None:
+        """What turns the component's features into logits, if anything here does."""
+        return None
+
+    def projection_head(self) -> nn.Module | None:
+        """What turns them into the vectors that the loss compares, if anything here does."""
+        return None
+
+
+class Terms(Objective):
+    """A weighted sum of objectives on the same features.
+
+    At most one of them returns a target for the next component.
+
+    >>> both = Terms([(1.0, CrossEntropy()), (0.5, CrossEntropy())])
+    >>> logits, batch = torch.zeros(4, 10), Batch.of(torch.arange(4))
+    >>> round(both(logits, batch).item() / CrossEntropy()(logits, batch).item(), 6)
+    1.5
+    """
+
+    def __init__(self, terms: Iterable[tuple[float, Objective]]) -> None:
+        super().__init__()
+        weights, objectives = zip(*terms, strict=True)
+        self.weights, self.terms = weights, nn.ModuleList(objectives)
+        self.short = " + ".join(objective.short for objective in objectives)
+
+    def forward(self, r: Tensor, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
+        returned = [objective(r, batch) for objective in self.terms]
+        losses = [made if isinstance(made, Tensor) else made[0] for made in returned]
+        targets = [made[1] for made in returned if not isinstance(made, Tensor)]
+        if len(targets) > 1:
+            raise ExperimentError(f"{len(targets)} terms of one objective return a target: one may")
+        loss = torch.stack([w * x for w, x in zip(self.weights, losses, strict=True)]).sum()
+        return (loss, targets[0]) if targets else loss
+
+    def _first(self, ask: Callable[[Objective], nn.Module | None]) -> nn.Module | None:
+        found = (ask(term) for term in self.terms if isinstance(term, Objective))
+        return next((module for module in found if module is not None), None)
+
+    def way_out(self) -> nn.Module | None:
+        return self._first(lambda term: term.way_out())
+
+    def projection_head(self) -> nn.Module | None:
+        return self._first(lambda term: term.projection_head())
+
 
 class CrossEntropy(Objective):
     """Cross-entropy of the component's own output, the logits: L_OUT of the paper."""
@@ -44,6 +90,9 @@ class CrossEntropy(Objective):
     def forward(self, r: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(r, batch.labels)
 
+    def way_out(self) -> nn.Module:
+        return nn.Identity()
+
 
 class Component(nn.Module):
     """Layers that are trained by one local loss.
@@ -51,28 +100,47 @@ class Component(nn.Module):
     Args:
         layers: the network's layers that this component owns, in order
         objective: turns their output into the local loss
-        own_rate: modules of the objective with a learning rate of their own, and that rate
+        inside: objectives on the output of single layers below the last, by the layer's number from
+            1; their losses are added to that of ``objective``. The gradient of each goes through
+            all layers up to its own: the long flow, with local losses
+        own_rate: modules of the objective with a learning rate of their own, and that rate; None
+            for the run's
     """
 
     def __init__(
         self,
         layers: Iterable[nn.Module],
         objective: Objective,
-        own_rate: tuple[Sequence[nn.Module], float] | None = None,
+        own_rate: tuple[Sequence[nn.Module], float | None] | None = None,
+        inside: Mapping[int, Objective] | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.objective = objective
-        self._own_rate = own_rate
+        self.own_rate = own_rate
+        for place in inside or {}:
+            if not 1 <= place < len(self.layers):
+                raise ExperimentError(
+                    f"an objective inside, after layer {place}, is not allowed: from 1 to "
+                    f"{len(self.layers) - 1}, below the last layer"
+                )
+        self.inside = nn.ModuleDict(
+            {str(place): goal for place, goal in sorted((inside or {}).items())}
+        )
 
     def forward(self, r: Tensor, batch: Batch) -> tuple[Tensor, Batch, Tensor]:
         """Features of the component below -> own features, batch for the next one, local loss."""
-        r = self.layers(r)
+        begin, losses = 0, []
+        for place, objective in self.inside.items():
+            r = self.layers[begin : int(place)](r)
+            losses.append(_loss_of(objective(r, batch)))
+            begin = int(place)
+        r = self.layers[begin:](r) if begin else self.layers(r)
         returned = self.objective(r, batch)
-        if isinstance(returned, Tensor):
-            return r, batch, returned
-        loss, target = returned
-        return r, replace(batch, target=target.detach()), loss
+        losses.append(_loss_of(returned))
+        if not isinstance(returned, Tensor):
+            batch = replace(batch, target=returned[1].detach())
+        return r, batch, torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
     @property
     def flow_length(self) -> int:
@@ -85,14 +153,18 @@ class Component(nn.Module):
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Parameters with their learning rates, as an optimizer takes them."""
-        modules, own_rate = self._own_rate or ((), lr)
+        modules, own_rate = self.own_rate or ((), lr)
         special = [p for module in modules for p in module.parameters()]
         ids = {id(p) for p in special}
         rest = [p for p in self.parameters() if id(p) not in ids]
         groups: list[dict[str, Any]] = [{"params": rest, "lr": lr}]
         if special:
-            groups.append({"params": special, "lr": own_rate})
+            groups.append({"params": special, "lr": own_rate or lr})
         return groups
+
+
+def _loss_of(returned: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    return returned if isinstance(returned, Tensor) else returned[0]
 
 
 class Method(nn.Module):
@@ -119,6 +191,25 @@ class Method(nn.Module):
         r = images
         for module in self.inference_modules():
             r = module(r)
+        return r
+
+    def ways_out(self) -> list[nn.Module | None]:
+        """For each component, the way from its features to logits; None where there is none."""
+        return [part.objective.way_out() for part in self.parts()]
+
+    def exits(self, images: Tensor) -> list[Tensor | None]:
+        """Normalised images (B, C, H, W) -> the logits (B, classes) of each component's way out."""
+        found: list[Tensor | None] = []
+        r = images
+        for part, way in zip(self.parts(), self.ways_out(), strict=True):
+            r = part.layers(r)
+            found.append(None if way is None else way(r))
+        return found
+
+    def per_image(self, r: Tensor) -> Tensor:
+        """Features as they leave a layer -> rows that are images; other than as they are where a
+        method trains on parts of images.
+        """
         return r
 
     def effective_parameters(self) -> list[nn.Parameter]:

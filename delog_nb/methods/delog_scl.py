@@ -3,13 +3,16 @@
 Projection heads are affiliated; the classifier is trained by cross-entropy on detached features.
 """
 
+from types import SimpleNamespace
+
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Option
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
+from delog_nb.methods.declare import method
 
 
 class ContrastiveObjective(Objective):
@@ -25,19 +28,57 @@ class ContrastiveObjective(Objective):
         z, labels = batch.join(self.head(r), batch.labels)
         return supervised_contrastive_loss(z, labels, self.tau, scaling=self.scaling)
 
+    def projection_head(self) -> nn.Module:
+        return self.head
 
-def build(experiment: Experiment, net: NetMaker) -> Method:
-    """``num_components`` gradient flows; one is the single long flow of Fig. 4, which is BP."""
+
+HEAD = Option("head", "mlp", "Delog-SCL: projection head", choices=("identity", "linear", "mlp"))
+HEAD_HIDDEN = Option(
+    "head_hidden",
+    512,
+    "Delog-SCL: hidden units of the mlp head",
+    ge=1,
+    le=65536,
+    presets={"lesson": 256},
+    when={"head": ("mlp",)},
+)
+HEAD_DIM = Option(
+    "head_dim",
+    1024,
+    "Delog-SCL: dimensions of z",
+    ge=1,
+    le=65536,
+    presets={"lesson": 128},
+    when={"head": ("linear", "mlp")},
+)
+TAU = Option("tau", 0.1, "Delog-SCL: temperature of Eq. 2", ge=0.001, le=100)
+SCALING = Option(
+    "loss_scaling",
+    "eq2",
+    "Delog-SCL: eq2 = Eq. 2; authors = their code, which counts the anchor as a positive",
+    choices=("eq2", "authors"),
+)
+
+
+@method(
+    "delog-scl",
+    label="Delog-SCL",
+    options=(heads.POOL, HEAD, HEAD_HIDDEN, HEAD_DIM, TAU, SCALING),
+    style=0,  # the course's subject takes the first colour
+    published="Delog-SCL, this course's paper; SCPL in the authors' code",
+)
+def build(net: NetMaker, options: SimpleNamespace) -> Method:
+    """Gradient flows with contrastive losses; one alone is the long flow of Fig. 4, which is BP."""
     backbone = net()
 
-    def contrast_after(blocks: int) -> Objective:
+    def contrast_after(end: int) -> Objective:
         head = heads.projection_head(
-            experiment.head,
-            backbone.shapes[blocks - 1],
-            hidden=experiment.head_hidden,
-            dim=experiment.head_dim,
-            pool=experiment.pool,
+            options.head,
+            backbone.shapes[end - 1],
+            hidden=options.head_hidden,
+            dim=options.head_dim,
+            pool=options.pool,
         )
-        return ContrastiveObjective(head, experiment.tau, experiment.loss_scaling)
+        return ContrastiveObjective(head, options.tau, options.loss_scaling)
 
-    return cut_with_objectives(backbone, experiment.num_components, contrast_after)
+    return cut_with_objectives(backbone, options.components, contrast_after)

@@ -3,13 +3,16 @@
 The exits are affiliated: the final classifier, trained on detached features, gives the prediction.
 """
 
+from types import SimpleNamespace
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Option
 from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
+from delog_nb.methods.declare import method
 
 
 class ExitObjective(Objective):
@@ -24,19 +27,33 @@ class ExitObjective(Objective):
     def forward(self, r: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(self.classifier(r), batch.labels)
 
+    def way_out(self) -> nn.Module:
+        return self.classifier
 
-def build(experiment: Experiment, net: NetMaker) -> Method:
-    """``num_components`` gradient flows; one is BP."""
+
+EXIT_HIDDEN = Option(
+    "exit_hidden",
+    512,
+    "Early Exit: hidden units of a local classifier (0: one linear layer)",
+    ge=0,
+    le=65536,
+    presets={"lesson": 128},
+)
+
+
+@method("early-exit", label="Early Exit", options=(heads.POOL, EXIT_HIDDEN), style=2)
+def build(net: NetMaker, options: SimpleNamespace) -> Method:
+    """As many gradient flows as are asked for; one is BP."""
     backbone = net()
 
-    def exit_after(blocks: int) -> Objective:
+    def exit_after(end: int) -> Objective:
         return ExitObjective(
             heads.local_classifier(
-                backbone.shapes[blocks - 1],
+                backbone.shapes[end - 1],
                 backbone.classes,
-                hidden=experiment.exit_hidden,
-                pool=experiment.pool,
+                hidden=options.exit_hidden,
+                pool=options.pool,
             )
         )
 
-    return cut_with_objectives(backbone, experiment.num_components, exit_after)
+    return cut_with_objectives(backbone, options.components, exit_after)

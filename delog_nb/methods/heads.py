@@ -3,7 +3,19 @@
 import torch
 from torch import nn
 
+from delog_nb.experiment import Option
 from delog_nb.nets import Shape
+
+# of every method whose heads, exits or bridges flatten features
+POOL = Option(
+    "pool",
+    0,
+    "average-pool features to this side before heads, exits and bridges (0: no pooling)",
+    unit="pixels",
+    ge=0,
+    le=64,
+    presets={"lesson": 4},
+)
 
 
 def flatten(shape: Shape, pool: int = 0) -> tuple[nn.Module, int]:

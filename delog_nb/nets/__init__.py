@@ -3,13 +3,19 @@
 Sizes follow the authors' code (Supervised-Contrastive-Parallel-Learning, 2022).
 """
 
-from delog_nb.experiment import Experiment
-from delog_nb.nets import convnet, resnet, vgg
-from delog_nb.nets.backbone import Backbone, Parts, Shape
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
-__all__ = ["Backbone", "Parts", "Shape", "build"]
+import torch
+from torch import nn
 
-_MAKERS = {"convnet": convnet.build, "vgg": vgg.build, "resnet": resnet.build}
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.registry import NETS
+from delog_nb.nets.backbone import Backbone, Parts, Shape, output_shape
+from delog_nb.nets.declare import net
+
+__all__ = ["Backbone", "Parts", "Shape", "build", "count_layers", "net", "of_blocks"]
 
 
 def build(
@@ -18,10 +24,52 @@ def build(
     """The experiment's network, initialised by PyTorch's defaults from the global random state.
 
     Args:
-        experiment: names the net, its width, depth and options
+        experiment: names the net, its width, depth and options, and where it is cut
         in_shape: (C, H, W) of an image
         classes: the number of classes
         pooled: whether block H ends in the net's final pooling, if it has one (ResNet)
     """
-    parts = _MAKERS[experiment.net](experiment, in_shape, classes)
-    return Backbone(parts if pooled else parts._replace(pool=None), in_shape, classes)
+    entry = NETS.loaded(experiment.net)
+    options = {option.name: experiment.get(option.name, option.default) for option in entry.options}
+    parts = entry.make(in_shape, classes, experiment.width, experiment.depth, **options)
+    if not pooled:
+        parts = parts._replace(pool=None)
+    return Backbone(parts, in_shape, classes, experiment.depth, experiment.cut)
+
+
+def of_blocks(
+    blocks: Sequence[nn.Module], in_shape: Shape, classes: int, *, pooled: bool = True
+) -> Backbone:
+    """A network of blocks that are there, with a linear classifier on top.
+
+    Raises:
+        ExperimentError: a block does not give (B, C, H, W).
+    """
+
+    def block(number: int, shape: Shape) -> nn.Module:
+        found = output_shape(blocks[number - 1], shape)
+        if len(found) != 3:
+            raise ExperimentError(
+                f"block {number} gives {('B', *found)} of {('B', *shape)}: it has to give "
+                f"(B, C, H, W)"
+            )
+        return blocks[number - 1]
+
+    def classifier(features: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(features, classes))
+
+    del pooled  # there is no pooling beyond the blocks
+    return Backbone(Parts(block, classifier), in_shape, classes, len(blocks))
+
+
+def count_layers(experiment: Experiment) -> int:
+    """The number of hidden layers of the experiment's network."""
+    return _layers(NETS[experiment.net], experiment.depth)
+
+
+@lru_cache(maxsize=256)
+def _layers(entry: Any, depth: int) -> int:
+    like = Experiment.model_construct(net=entry.name, depth=depth, width=0.1, cut="layer")
+    side = max(32, entry.min_size)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return len(build(like, (3, side, side), 10).blocks)

@@ -1,6 +1,6 @@
 """A network as a list of blocks f_1 ... f_H and a classifier f_{H+1}."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,11 +12,13 @@ Shape = tuple[int, ...]  # of one sample: (C, H, W)
 class Parts(NamedTuple):
     """What a net is made of.
 
-    ``classifier`` makes f_{H+1} for a number of flattened features. ``pool`` is the net's final
-    pooling, which a method may leave out.
+    ``block(l, in_shape)`` makes a block of the kind and width of f_l for features of any shape: an
+    `nn.Sequential` of layers, each of them a convolution with normalisation and activation, or a
+    residual block; pooling stands between them. ``classifier(features)`` makes f_{H+1} for a number
+    of flattened features. ``pool`` is the net's final pooling, which a method may leave out.
     """
 
-    blocks: list[nn.Module]
+    block: Callable[[int, Shape], nn.Module]
     classifier: Callable[[int], nn.Module]
     pool: nn.Module | None = None
 
@@ -27,21 +29,43 @@ class Backbone(nn.Module):
     Every block gives (B, C, H, W). ``forward`` is the inference path of Eq. 6:
     (B, C, H, W) -> logits (B, classes).
 
+    Cut at layers, ``blocks`` are the single layers of all blocks. A pooling then opens the layer
+    that follows it, and the last one the classifier.
+
     Args:
         parts: the blocks, the classifier's maker and the final pooling, which joins block H
         in_shape: (C, H, W) of an image
         classes: the number of classes
+        depth: H
+        cut: ``block`` or ``layer``
     """
 
-    def __init__(self, parts: Parts, in_shape: Shape, classes: int) -> None:
+    def __init__(
+        self, parts: Parts, in_shape: Shape, classes: int, depth: int, cut: str = "block"
+    ) -> None:
         super().__init__()
-        blocks = list(parts.blocks)
+        self.block, self.classes = parts.block, classes
+        blocks: list[nn.Module] = []
+        shapes = [in_shape]
+        for number in range(1, depth + 1):
+            blocks.append(parts.block(number, shapes[-1]))
+            shapes.append(output_shape(blocks[-1], shapes[-1]))
+        end = shapes[-1]
+        opening: list[nn.Module] = []  # what the classifier begins with
+        if cut == "layer":
+            blocks, opening = _layers(blocks)
+            shapes = [in_shape]
+            for layer in blocks:
+                shapes.append(output_shape(layer, shapes[-1]))
         if parts.pool is not None:
-            blocks[-1] = nn.Sequential(blocks[-1], parts.pool)
-        self.blocks = nn.ModuleList(blocks)
-        self.shapes = list(_output_shapes(blocks, in_shape))
-        self.classes = classes
-        self.classifier = parts.classifier(torch.Size(self.shapes[-1]).numel())
+            end = output_shape(parts.pool, end)
+            if cut == "layer":
+                opening.append(parts.pool)
+            else:
+                blocks[-1], shapes[-1] = nn.Sequential(blocks[-1], parts.pool), end
+        self.blocks, self.shapes = nn.ModuleList(blocks), shapes[1:]
+        classifier = parts.classifier(torch.Size(end).numel())
+        self.classifier = nn.Sequential(*opening, classifier) if opening else classifier
 
     def layers(self) -> list[nn.Module]:
         """f_1 ... f_{H+1}."""
@@ -54,13 +78,24 @@ class Backbone(nn.Module):
         return r
 
 
-def _output_shapes(blocks: list[nn.Module], in_shape: Shape) -> Iterator[Shape]:
-    """Run one sample of zeros through; evaluation mode changes no running statistics."""
-    device = next(blocks[0].parameters()).device
-    r = torch.zeros(1, *in_shape, device=device)
+def _layers(blocks: list[nn.Module]) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The single layers of ``blocks``, and the pooling that follows the last one."""
+    layers: list[nn.Module] = []
+    opening: list[nn.Module] = []
+    for child in (child for block in blocks for child in block.children()):
+        if not any(True for _ in child.parameters()):
+            opening.append(child)
+            continue
+        layers.append(nn.Sequential(*opening, child) if opening else child)
+        opening = []
+    return layers, opening
+
+
+def output_shape(module: nn.Module, shape: Shape) -> Shape:
+    """The shape of ``module``'s output, by one sample of zeros in evaluation mode."""
+    device = next(module.parameters(), torch.empty(0)).device
+    training = module.training
     with torch.no_grad():
-        for block in blocks:
-            training = block.training
-            r = block.eval()(r)
-            block.train(training)
-            yield tuple(r.shape[1:])
+        r = module.eval()(torch.zeros(1, *shape, device=device))
+    module.train(training)
+    return tuple(r.shape[1:])

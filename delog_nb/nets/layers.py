@@ -29,8 +29,8 @@ def conv(
     kernel: int = 3,
     norm: bool = True,
     activation: nn.Module | None = None,
-) -> list[nn.Module]:
-    """Convolution, BatchNorm if ``norm`` (else a bias), activation if any."""
+) -> nn.Sequential:
+    """A layer: convolution, BatchNorm if ``norm`` (else a bias), activation if any."""
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not norm)
     ]
@@ -38,7 +38,7 @@ def conv(
         layers.append(nn.BatchNorm2d(outputs))
     if activation is not None:
         layers.append(activation)
-    return layers
+    return nn.Sequential(*layers)
 
 
 def sigmoid_classifier(hidden: int, classes: int) -> Callable[[int], nn.Module]:

@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Option
 from delog_nb.nets.backbone import Parts, Shape
+from delog_nb.nets.declare import net
 from delog_nb.nets.layers import conv, scaled, stages
 
 
@@ -13,14 +14,12 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, shortcut_kernel: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *conv(inputs, outputs, stride=stride, activation=nn.LeakyReLU(inplace=True)),
-            *conv(outputs, outputs),
+            conv(inputs, outputs, stride=stride, activation=nn.LeakyReLU(inplace=True)),
+            conv(outputs, outputs),
         )
         same = inputs == outputs and stride == 1
         self.shortcut: nn.Module = (
-            nn.Identity()
-            if same
-            else nn.Sequential(*conv(inputs, outputs, stride=stride, kernel=shortcut_kernel))
+            nn.Identity() if same else conv(inputs, outputs, stride=stride, kernel=shortcut_kernel)
         )
         self.activation = nn.LeakyReLU(inplace=True)
 
@@ -28,24 +27,34 @@ class BasicBlock(nn.Module):
         return self.activation(self.body(r) + self.shortcut(r))
 
 
-def build(experiment: Experiment, in_shape: Shape, classes: int) -> Parts:
+SHORTCUT = Option(
+    "shortcut",
+    "3x3",
+    "ResNet: convolution in a shortcut that changes shape (3x3: the authors, 1x1: He et al.)",
+    choices=("3x3", "1x1"),
+)
+
+
+@net("resnet", label="ResNet", min_size=8, options=(SHORTCUT,), published="He et al., 2016")
+def build(in_shape: Shape, classes: int, width: float, depth: int, *, shortcut: str) -> Parts:  # noqa: ARG001
     """Block l is stage l (two basic blocks); the stem is in block 1."""
-    kernel = int(experiment.shortcut[0])
-    channels = scaled(64, experiment.width)
-    blocks: list[nn.Module] = []
-    for stage, first in stages(experiment.depth):
-        outputs = scaled((64, 128, 256, 512)[stage], experiment.width)
-        stride = 2 if first and stage > 0 else 1
+    kernel = int(shortcut[0])
+    plan = stages(depth)
+
+    def block(number: int, shape: Shape) -> nn.Sequential:
+        stage, first = plan[number - 1]
+        outputs = scaled((64, 128, 256, 512)[stage], width)
+        inputs = scaled(64, width) if number == 1 else shape[0]
         layers: list[nn.Module] = [
-            BasicBlock(channels, outputs, stride, kernel),
+            BasicBlock(inputs, outputs, 2 if first and stage > 0 else 1, kernel),
             BasicBlock(outputs, outputs, 1, kernel),
         ]
-        if not blocks:
-            layers = [*conv(in_shape[0], channels, activation=nn.LeakyReLU(inplace=True)), *layers]
-        blocks.append(nn.Sequential(*layers))
-        channels = outputs
+        if number == 1:
+            layers.insert(0, conv(shape[0], inputs, activation=nn.LeakyReLU(inplace=True)))
+        return nn.Sequential(*layers)
+
     return Parts(
-        blocks,
+        block,
         lambda features: nn.Sequential(nn.Flatten(), nn.Linear(features, classes)),
         nn.AdaptiveAvgPool2d(1),
     )

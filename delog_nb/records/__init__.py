@@ -1,5 +1,8 @@
 """Finished runs as files: written whole, read without running anything, locked while they grow."""
 
+from typing import TYPE_CHECKING
+
+from delog_nb.instruments.lazy import lazy
 from delog_nb.records.record import (
     CHECKPOINT,
     HISTORY,
@@ -9,11 +12,15 @@ from delog_nb.records.record import (
     find,
     finished,
     load,
+    matching,
     mean_and_std,
     record_of,
     save,
+    sources,
 )
-from delog_nb.records.runs import load_run, restore, train_once
+
+if TYPE_CHECKING:
+    from delog_nb.records.runs import load_run, restore, train_once
 
 __all__ = [
     "CHECKPOINT",
@@ -25,9 +32,17 @@ __all__ = [
     "finished",
     "load",
     "load_run",
+    "matching",
     "mean_and_std",
     "record_of",
     "restore",
     "save",
+    "sources",
     "train_once",
 ]
+
+# records are read without torch
+__getattr__ = lazy(
+    __name__,
+    dict.fromkeys(("load_run", "restore", "train_once"), "delog_nb.records.runs"),
+)

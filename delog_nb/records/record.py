@@ -10,40 +10,72 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from delog_nb import training
 from delog_nb.experiment import Experiment, RecordError
+from delog_nb.experiment.identity import id_of, identity, revisions
+from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.instruments.files import write_atomically
-from delog_nb.instruments.machine import machine, versions
-from delog_nb.training import Row, Run
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from delog_nb.training import Row, Run
+
+SCHEMA = 2
 RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"
 _RESULTS = {"epochs", "test_acc", "test_acc_at_best_val", "train_params", "sec_per_epoch"}
+_PLACES = ("preset", "data_dir", "dataset_label", "device")  # by which runs are not told apart
 
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run read from its folder; ``folder`` is None where it was never written."""
+    """A finished run read from its folder; ``folder`` is None where it was never written.
+
+    ``identity`` is what its id is the hash of (`delog_nb.experiment.identity`). ``carried_from`` is
+    the id that it had when ids were made otherwise.
+    """
 
     experiment: Experiment
+    identity: dict[str, Any]
     results: dict[str, Any]
-    history: list[Row]
+    history: list["Row"]
     machine: dict[str, Any]
     versions: dict[str, Any]
     finished: str
     folder: Path | None = None
+    carried_from: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        return id_of(self.identity)
+
+    @property
+    def revisions(self) -> dict[str, int]:
+        """By which revision of training, method, net and data set it was made."""
+        return dict.fromkeys(("training", *REGISTRIES), 1) | self.identity.get("revisions", {})
 
 
-def record_of(run: Run) -> Record:
-    """What is worth keeping of ``run``, with this machine and these versions."""
+def record_of(run: "Run") -> Record:
+    """What is worth keeping of ``run``, with this machine and these versions.
+
+    Raises:
+        RecordError: the run has no id, since something in it was of the caller's own.
+    """
+    from delog_nb import training
+    from delog_nb.instruments.machine import machine, versions
+
+    if run.own:
+        raise RecordError(
+            f"a run with {' and '.join(run.own)} of one's own has no id and makes no record: give "
+            f"a method, net or data set a name with @delog_nb.method, @delog_nb.net or "
+            f"@delog_nb.dataset"
+        )
     return Record(
         experiment=run.experiment,
+        identity=identity(run.experiment),
         results=training.describe(run),
         history=run.history,
         machine=machine(),
@@ -52,64 +84,128 @@ def record_of(run: Run) -> Record:
     )
 
 
+def content_of(record: Record) -> dict[str, Any]:
+    """What ``record.json`` holds."""
+    e = record.experiment
+    labels = {"method": e.method_label, "net": e.net_label, "dataset": e.data_label}
+    carried = {"carried_from": record.carried_from} if record.carried_from else {}
+    return {
+        "schema": SCHEMA,
+        "run_id": record.run_id,
+        **carried,
+        "identity": record.identity,
+        "experiment": e.choices(),
+        "components": e.num_components,
+        "labels": labels,
+        "results": record.results,
+        "machine": record.machine,
+        "versions": record.versions,
+        "finished": record.finished,
+    }
+
+
 def save(record: Record, out: Path) -> Path:
-    """Write ``record`` to its folder below ``out`` and return the folder."""
-    folder = out / record.experiment.run_id
+    """Write ``record`` to its folder below ``out`` and return the folder.
+
+    Beside it the sources of plug-ins are kept, as ``method.py``, ``net.py`` and ``dataset.py``.
+    """
+    folder = out / record.run_id
     text = io.StringIO()
     writer = csv.DictWriter(text, list(record.history[0]) if record.history else ["epoch"])
     writer.writeheader()
     writer.writerows(record.history)
     with write_atomically(folder / HISTORY) as file:
         file.write(text.getvalue().encode())
-    content = {
-        "schema": SCHEMA,
-        "run_id": record.experiment.run_id,
-        "experiment": record.experiment.model_dump(mode="json"),
-        "results": record.results,
-        "machine": record.machine,
-        "versions": record.versions,
-        "finished": record.finished,
-    }
+    for noun, source in sources(record.experiment).items():
+        with write_atomically(folder / f"{noun}.py") as file:
+            file.write(source.encode())
     with write_atomically(folder / RECORD) as file:
-        file.write(json.dumps(content, indent=1).encode())
+        file.write(json.dumps(content_of(record), indent=1).encode())
     return folder
 
 
+def sources(experiment: Experiment) -> dict[str, str]:
+    """The sources of the plug-ins that the run uses: ``method``, ``net``, ``dataset``."""
+    found = {}
+    for noun, registry in REGISTRIES.items():
+        plugin = registry[getattr(experiment, noun)].plugin
+        if plugin is not None:
+            found[noun] = plugin.source
+    return found
+
+
 def load(folder: Path) -> Record:
-    """Read the record in ``folder``.
+    """Read the record in ``folder``: nothing is imported or run.
 
     Raises:
-        RecordError: the record is damaged or not one of ours; the sentence names the file.
+        RecordError: the record is damaged, not one of ours, or its name, its choices and what its
+            id stands for do not agree; the sentence names the file.
     """
     path = folder / RECORD
     try:
         content = json.loads(path.read_text())
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r} where {SCHEMA} is known")
-        experiment, results = Experiment(**content["experiment"]), content["results"]
+        experiment = _experiment(content)
+        _check_identity(content, experiment, folder)
+        results = content["results"]
         history = _read_history(folder / HISTORY)
         if missing := _RESULTS - results.keys():
             raise ValueError(f"results without {', '.join(sorted(missing))}")
-        if results.get("state") == "diverged":
-            training.Divergence(**results["diverged"])
+        if results.get("state") == "diverged" and results["diverged"].keys() != {
+            "epoch",
+            "step",
+            "component",
+        }:
+            raise ValueError("diverged without the epoch, step and component where it did")
         if len(history) != results["epochs"]:
             raise ValueError(
                 f"{HISTORY} has {len(history)} epochs where there were {results['epochs']}"
             )
         return Record(
             experiment=experiment,
+            identity=content["identity"],
             results=results,
             history=history,
             machine=content["machine"],
             versions=content["versions"],
             finished=content["finished"],
             folder=folder,
+            carried_from=content.get("carried_from"),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise RecordError(f"{path} is not a readable record: {error}") from error
 
 
-def _read_history(path: Path) -> list[Row]:
+def _experiment(content: Mapping[str, Any]) -> Experiment:
+    code = content["identity"].get("code", {})
+    return Experiment.recorded(
+        content["experiment"], content["labels"], content["components"], code
+    )
+
+
+def _check_identity(content: Mapping[str, Any], experiment: Experiment, folder: Path) -> None:
+    """Name, choices and identity of a record agree. Raises ValueError."""
+    stored, choices = content["identity"], content["experiment"]
+    run_id = id_of(stored)
+    if content["run_id"] != run_id or folder.resolve().name != run_id:
+        raise ValueError(
+            f"its folder is {folder.resolve().name}, its run_id {content['run_id']}, its identity "
+            f"that of {run_id}"
+        )
+    named = {name: stored[name] for name in ("dataset", "net", "method", "seed")}
+    for name, value in (named | stored["choices"]).items():
+        found = content["components"] if name == "components" else choices.get(name)
+        if found != value:
+            raise ValueError(f"its experiment has {name} = {found!r}, its identity {value!r}")
+    if experiment.declared:
+        made = revisions(experiment) | dict.fromkeys(("training", *REGISTRIES), 1)
+        now = identity(experiment, made | stored.get("revisions", {}))
+        for name in now["choices"].keys() - stored["choices"].keys():
+            raise ValueError(f"its experiment has {name} = {choices[name]!r}, its identity not")
+
+
+def _read_history(path: Path) -> list["Row"]:
     with path.open(newline="") as file:
         rows = [
             {name: float(text) if text else None for name, text in row.items()}
@@ -118,14 +214,67 @@ def _read_history(path: Path) -> list[Row]:
     return [row | {"epoch": int(row["epoch"] or 0)} for row in rows]
 
 
-def finished(experiments: Iterable[Experiment], out: Path) -> list[Record]:
-    """The records in ``out`` of those ``experiments`` that have been run, in their order.
+def matching(
+    experiments: Iterable[Experiment],
+    records: Iterable[Record],
+    revision: Mapping[str, int] | None = None,
+) -> list[Record]:
+    """The records of those ``experiments`` that are among ``records``, in their order.
+
+    Runs are told apart by their choices. Where an experiment leaves open what this machine would
+    settle (``precision`` = auto, ``data_id``), a record's choice is right whatever it is.
+
+    Args:
+        experiments: what was run
+        records: where to look
+        revision: of training, method, net or data set, where records of another one than the
+            current are asked for
 
     Raises:
-        RecordError: as `load`.
+        RecordError: several records fit one experiment.
     """
-    folders = [out / experiment.run_id for experiment in experiments]
-    return [load(folder) for folder in folders if (folder / RECORD).exists()]
+    by_choices: dict[str, list[Record]] = {}
+    for record in records:
+        by_choices.setdefault(_key(record.experiment), []).append(record)
+    found: list[Record] = []
+    for experiment in experiments:
+        wanted = revisions(experiment) | dict(revision or {})
+        fitting = {
+            record.run_id: record
+            for record in by_choices.get(_key(experiment), [])
+            if record.revisions == wanted and _settled_alike(experiment, record.experiment)
+        }
+        if len(fitting) > 1:
+            raise RecordError(
+                f"several records fit one run: {', '.join(fitting)}: say which precision or data_id"
+            )
+        found += fitting.values()
+    return found
+
+
+def _key(experiment: Experiment) -> str:
+    """All choices by which runs are told apart, but for those that a machine settles."""
+    settled = (*_PLACES, "precision", "data_id", "components")
+    chosen = {n: v for n, v in experiment.choices().items() if n not in settled}
+    return json.dumps(chosen | {"components": experiment.num_components}, sort_keys=True)
+
+
+def _settled_alike(experiment: Experiment, other: Experiment) -> bool:
+    return experiment.precision in ("auto", other.precision) and experiment.data_id in (
+        None,
+        other.data_id,
+    )
+
+
+def finished(
+    experiments: Iterable[Experiment], out: Path, revision: Mapping[str, int] | None = None
+) -> list[Record]:
+    """The records below ``out`` of those ``experiments`` that have been run, in their order.
+
+    Arguments and errors are those of `matching`; a record that cannot be read is none.
+    """
+    readable = [item for item in find(out) if isinstance(item, Record)]
+    return matching(experiments, readable, revision)
 
 
 def find(out: Path) -> Iterator[Record | RecordError]:

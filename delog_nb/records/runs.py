@@ -8,11 +8,12 @@ import torch
 
 from delog_nb import methods, training
 from delog_nb.data import ImageData
-from delog_nb.experiment import Experiment, RecordError
+from delog_nb.experiment import Experiment, RecordError, plugins
+from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import remove_leftovers, writing
 from delog_nb.records.locks import claim
 from delog_nb.records.record import CHECKPOINT, RECORD, Record, load, record_of, save
-from delog_nb.training import Event, Run, Team, checkpoint
+from delog_nb.training import Event, Run, Team, checkpoint, planned
 
 # what a process that was killed needs to vanish, if it trained in a kernel of another process
 _CLAIM_SECONDS = 5.0
@@ -43,6 +44,7 @@ def train_once(
         ExperimentError, DataError: as `delog_nb.train`.
     """
     team = team or Team()
+    experiment = planned(experiment)
     folder = out / experiment.run_id
     record = _found(folder, team)
     if record is not None:
@@ -87,24 +89,39 @@ def restore(experiment: Experiment, out: Path, *, data: ImageData | None = None)
     Raises:
         DelogError: as `train_once`.
     """
+    experiment = planned(experiment, data)
     with _writing(experiment, out):
         checkpoint = out / experiment.run_id / CHECKPOINT
         return training.train(experiment, data=data, checkpoint=checkpoint)
 
 
-def load_run(folder: Path | str) -> Run:
+def load_run(folder: Path | str, plugin: Path | str | None = None) -> Run:
     """The finished run in ``folder`` with its weights, on the CPU; no image is read.
 
+    Args:
+        folder: of the run
+        plugin: file of the plug-in that the run was made with, where it is not registered: its code
+            is run, as ``folder/method.py`` has it
+
     Raises:
-        RecordError: the folder holds no readable record, or no checkpoint of its end.
+        RecordError: the folder holds no readable record, or no checkpoint of its end, or what made
+            it is not registered here.
     """
+    if plugin is not None:
+        use(plugins.read(plugin))
     record, path = load(Path(folder)), Path(folder) / CHECKPOINT
+    if not record.experiment.declared:
+        code = ", ".join(f"{noun}.py" for noun in record.identity.get("code", ())) or "its method"
+        raise RecordError(
+            f"{folder} was made with a plug-in that is not registered here: load_run(folder, "
+            f"plugin=...) runs its code, kept beside the record as {code}"
+        )
     if not path.exists():
         raise RecordError(
             f"{folder} holds no {CHECKPOINT}: its weights were not kept (train with "
             f"keep_checkpoint, sweep with --keep-checkpoints)"
         )
-    state = checkpoint.read(path, record.experiment)
+    state = checkpoint.read(path, record.run_id)
     progress = state["progress"]
     if len(progress["history"]) != record.results["epochs"]:
         raise RecordError(f"checkpoint {path} is not of the run's end: delete it")

@@ -14,22 +14,21 @@ Group = tuple[str, str, Any]  # data set label, net, value of a field (by defaul
 
 
 def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[Record]]:
-    """Records by data set, net and the field ``by``, in the order of the registry; seeds together.
+    """Records by data set, net and the field ``by``, in the registry's order; seeds together.
 
     The values of other fields than the method come in the order of the records.
     """
     records = list(records)
-    nets = list(NETS)
-    values = list(dict.fromkeys(getattr(r.experiment, by) for r in records))
-    places = list(METHODS) if by == "method" else values
+    values = list(dict.fromkeys(r.experiment.get(by) for r in records))
+    places = sorted(values, key=METHODS.place) if by == "method" else values
 
     def key(record: Record) -> Group:
         e = record.experiment
-        return e.data_label, e.net, getattr(e, by)
+        return e.data_label, e.net, e.get(by)
 
     def order(record: Record) -> tuple[str, int, int, int]:
         label, net, value = key(record)
-        return label, nets.index(net), places.index(value), record.experiment.seed
+        return label, NETS.place(net), places.index(value), record.experiment.seed
 
     return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
 
@@ -80,7 +79,9 @@ def _row(label: str, runs: list[Record]) -> dict[str, Any]:
         "dataset": first.experiment.dataset,
         "data_label": label,
         "net": first.experiment.net,
+        "net_label": first.experiment.net_label,
         "method": first.experiment.method,
+        "method_label": first.experiment.method_label,
         "seeds": len(runs),
         "diverged": len(runs) - len(finished),
         "precision": precisions(runs),
@@ -117,8 +118,8 @@ def summary_for_people(rows: Iterable[Mapping[Any, Any]]) -> list[dict[str, str]
     return [
         {
             "Data": row["data_label"],
-            "Net": NETS[row["net"]].label,
-            "Method": METHODS[row["method"]].label,
+            "Net": row["net_label"],
+            "Method": row["method_label"],
             "Seeds": f"{row['seeds']}" + _failures(row["diverged"]),
             "Precision": row["precision"],
             "Test accuracy, last epoch (%)": percent(row["test_acc_mean"], row["test_acc_std"]),

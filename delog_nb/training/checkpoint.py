@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment, RecordError
+from delog_nb.experiment import RecordError
 from delog_nb.instruments.files import write_atomically
 from delog_nb.training.run import Row, Run
 from delog_nb.training.team import Team
@@ -76,7 +76,7 @@ class Checkpoint:
             return
         run = self.run
         state = {
-            "run_id": run.experiment.run_id,
+            "run_id": run.run_id,
             "model": run.model.state_dict(),
             "optimizers": [state for part in parts for state in part],
             "progress": dict(vars(progress)),
@@ -97,8 +97,8 @@ class Checkpoint:
             RecordError: the file is damaged or of another experiment.
         """
         there = self.team.reports and self.path is not None and self.path.exists()
-        experiment = self.run.experiment
-        state = self.team.share(read(self.path, experiment) if there and self.path else None)
+        run_id = self.run.run_id
+        state = self.team.share(read(self.path, run_id) if there and self.path else None)
         if state is None or self.path is None:
             return Progress()
         load_weights(self.run.model, state, self.path)
@@ -111,19 +111,19 @@ class Checkpoint:
             raise damaged(self.path, error) from error
 
 
-def read(path: Path, experiment: Experiment) -> dict[str, Any]:
+def read(path: Path, run_id: str) -> dict[str, Any]:
     """The state in ``path``; nothing but tensors and plain values is ever unpickled.
 
     Raises:
-        RecordError: the file is damaged or of another experiment.
+        RecordError: the file is damaged or of another run.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        run_id = state["run_id"]
+        found = state["run_id"]
     except Exception as error:  # torch.load raises whatever a damaged file leads it to
         raise damaged(path, error) from error
-    if run_id != experiment.run_id:
-        raise RecordError(f"checkpoint {path} belongs to run {run_id}, not to {experiment.run_id}")
+    if found != run_id:
+        raise RecordError(f"checkpoint {path} belongs to run {found}, not to {run_id}")
     return state
 
 

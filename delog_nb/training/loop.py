@@ -5,24 +5,27 @@ It prints nothing: what happens goes out as events, and it asks ``should_stop`` 
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from delog_nb import methods
 from delog_nb.data import ImageData, Views, load
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.plugins import defining
 from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods import Method, Objective
 from delog_nb.training.batches import Batches
 from delog_nb.training.checkpoint import Checkpoint, Progress
-from delog_nb.training.device import autocast, pick_device, pick_precision
+from delog_nb.training.device import autocast, pick_device
 from delog_nb.training.evaluation import accuracy
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.optimizers import make_optimizers, set_learning_rates
+from delog_nb.training.planning import planned
 from delog_nb.training.randomness import Draws
 from delog_nb.training.run import Divergence, Row, Run
 from delog_nb.training.step import local_losses, train_step
@@ -37,6 +40,8 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     *,
     data: ImageData | None = None,
+    method: Callable[..., Method] | type[Objective] | None = None,
+    blocks: Sequence[nn.Module] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: float = 60.0,
     keep_checkpoint: bool = True,
@@ -52,7 +57,13 @@ def train(
         on_event: called with `Started`, `Stepped`, `EpochEnded` and `Ended`, on this thread
         should_stop: asked before every step and batch of evaluation; True ends the run, which
             keeps its finished epochs
-        data: images already loaded for this experiment; by default `delog_nb.data.load` reads them
+        data: images already loaded for this experiment, by default `delog_nb.data.load` reads
+            them; or images of one's own, as `delog_nb.data.arrays` makes them
+        method: an `Objective` of one's own or a function that builds a method, as
+            `delog_nb.method` describes it, in place of the experiment's. Without a name it makes
+            no id and no record
+        blocks: hidden blocks of one's own, each of which gives (B, C, H, W), in place of the
+            experiment's net; a linear classifier comes on top. They make no id and no record
         checkpoint: file that the run is resumed from, if it is there: a run that was stopped or
             killed ends with the history and weights of one that was not. It is written at the end
             of an epoch, when the run is stopped, and when it has finished, but not once a loss is
@@ -68,9 +79,22 @@ def train(
         WriteError: the checkpoint cannot be written.
         DataError: the images cannot be used.
     """
+    if defining():
+        raise ExperimentError("a plug-in defines and does not train: train in a cell of its own")
     team = team or Team()
     with freed_memory_kept():
-        loop = _Loop(experiment, data or load(experiment), on_event, should_stop, team)
+        images = data or load(experiment)
+        own: dict[str, object] = {"method": method, "blocks": blocks}
+        if blocks is not None:
+            experiment = experiment.but(depth=len(blocks), cut="block")
+        experiment = planned(experiment, images)
+        built = methods.build(
+            experiment, (images.shape, len(images.classes)), make=method, blocks=blocks
+        )
+        loop = _Loop(experiment, images, built, on_event, should_stop, team)
+        which = experiment.dataset, experiment.data_id
+        own["images"] = data if (images.name, images.content_id) != which else None
+        loop.result.own = tuple(name for name, given in own.items() if given is not None)
         file = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
         return loop.run(file, keep_checkpoint)
 
@@ -82,6 +106,7 @@ class _Loop:
         self,
         experiment: Experiment,
         images: ImageData,
+        method: Method,
         on_event: Callable[[Event], None] | None,
         should_stop: Callable[[], bool] | None,
         team: Team,
@@ -90,20 +115,25 @@ class _Loop:
         self.emit = on_event if on_event and team.reports else (lambda _: None)
         self.asked_to_stop = should_stop or (lambda: False)
         self.device = pick_device(experiment.device)
-        precision = pick_precision(experiment.precision, self.device)
-        self.context = autocast(self.device, precision)
+        self.context = autocast(self.device, experiment.precision)
         self.images = images.to(self.device)
         self.steps = math.ceil(len(images.train) / experiment.batch_size)
         self.views = Views.of(experiment, images.mean, images.std, self.device)
-        method = methods.build(experiment).to(self.device)
-        self.method = method.to(memory_format=torch.channels_last)
-        self.own = team.assign(method, self._batches(0), self.context)
+        self.method = method.to(self.device).to(memory_format=torch.channels_last)
+        self.own = team.assign(self.method, self._batches(0), self.context)
         self.optimizers = make_optimizers(self.own, experiment)
         first = team.components.start or 0
         self.draws = Draws(experiment.seed, self.device, first, team.share_of_batch)
         self.progress = Progress()
         data = images.classes, images.mean, images.std
-        self.result = Run(experiment, method, str(self.device), precision, *data, team=team.label)
+        self.result = Run(
+            experiment,
+            self.method,
+            str(self.device),
+            experiment.precision,
+            *data,
+            team=team.label,
+        )
 
     def run(self, checkpoint: Checkpoint, keep_last: bool) -> Run:
         """Train from where ``checkpoint`` left off to the last epoch, or until asked to stop."""

@@ -42,7 +42,8 @@ class Run:
     predicted in float32), ``seconds`` (training), ``eval_seconds``, ``images_per_s`` (training
     images, two views each), ``lr``. ``peak_train_mb`` is the peak of live tensor bytes in a
     training step, parameters, gradients and optimizer state included, in 10^6 bytes; of several
-    processes, the largest. ``team`` says which processes trained it. ``mean`` and ``std`` are the
+    processes, the largest. ``own`` names what was of the caller's own, and has no id: ``method``,
+    ``blocks`` or ``images``. ``team`` says which processes trained it. ``mean`` and ``std`` are the
     data set's, per channel of pixels scaled to [0, 1].
     """
 
@@ -58,6 +59,12 @@ class Run:
     stopped: bool = False
     diverged: Divergence | None = None
     team: str = Team.label
+    own: tuple[str, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        """The experiment's id; empty where something was of the caller's own."""
+        return "" if self.own else self.experiment.run_id
 
     @property
     def state(self) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from delog_nb.data.cache import cache_dir, cached
+from delog_nb.data.declare import Source, dataset
 from delog_nb.data.images import DataError, Raw
-from delog_nb.data.sources import tiny_imagenet
 
 # torchvision's class, and what to put where when a machine has no network.
 _TORCHVISION: dict[str, tuple[str, str]] = {
@@ -21,7 +22,7 @@ _TORCHVISION: dict[str, tuple[str, str]] = {
 }
 
 
-def _fetch(download: Callable[[], Any], what: str, source: str, folder: Path) -> Any:
+def fetch(download: Callable[[], Any], what: str, source: str, folder: Path) -> Any:
     """Run ``download``; say in one sentence what to do when it fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,8 +49,8 @@ def read_torchvision(name: str, folder: Path) -> Raw:
     def part(train: bool) -> Any:
         return dataset(str(folder), train=train, download=True)
 
-    train = _fetch(partial(part, True), what, source, folder)
-    test = _fetch(partial(part, False), what, source, folder)
+    train = fetch(partial(part, True), what, source, folder)
+    test = fetch(partial(part, False), what, source, folder)
 
     def images(split: Any) -> np.ndarray:
         pixels = np.asarray(split.data)  # (N, H, W) or (N, H, W, C)
@@ -64,18 +65,48 @@ def read_torchvision(name: str, folder: Path) -> Raw:
     )
 
 
-def fetch_tiny_imagenet(folder: Path) -> Path:
-    """Path of the official zip file in ``folder``, downloaded there if need be."""
-    from torchvision.datasets.utils import check_md5, download_url
+class _Torchvision(Source):
+    """One of torchvision's data sets."""
 
-    path = folder / tiny_imagenet.FILE
-    if not path.exists() or not check_md5(path, tiny_imagenet.MD5):
-        _fetch(
-            lambda: download_url(
-                tiny_imagenet.URL, str(folder), tiny_imagenet.FILE, tiny_imagenet.MD5
-            ),
-            tiny_imagenet.FILE,
-            tiny_imagenet.URL,
-            folder,
-        )
-    return path
+    name = ""
+
+    def read(self, size: int) -> Raw:  # noqa: ARG002 - they are resized by whoever asks
+        folder = self.folder or cache_dir() / "downloads"
+        return cached(self.name, lambda: read_torchvision(self.name, folder))
+
+
+@dataset(
+    "fashion-mnist",
+    label="Fashion-MNIST",
+    channels=1,
+    size=28,
+    classes=10,
+    images=(60_000, 10_000),
+)
+class FashionMNIST(_Torchvision):
+    name = "fashion-mnist"
+
+
+# mean and deviation of CIFAR: the authors' (see the README's "Sources")
+@dataset(
+    "cifar10",
+    label="CIFAR-10",
+    classes=10,
+    images=(50_000, 10_000),
+    mean=(0.4914, 0.4822, 0.4465),
+    std=(0.2023, 0.1994, 0.2010),
+)
+class CIFAR10(_Torchvision):
+    name = "cifar10"
+
+
+@dataset(
+    "cifar100",
+    label="CIFAR-100",
+    classes=100,
+    images=(50_000, 10_000),
+    mean=(0.5071, 0.4867, 0.4408),
+    std=(0.2675, 0.2565, 0.2761),
+)
+class CIFAR100(_Torchvision):
+    name = "cifar100"

@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from delog_nb.data.cache import cached, content_id
+from delog_nb.data.declare import Source, dataset
 from delog_nb.data.decoding import decode_all
 from delog_nb.data.images import DataError, Raw
 
@@ -55,28 +58,55 @@ def _list_images(folder: Path) -> list[tuple[str, int, int]]:
     return sorted(files)
 
 
-class FolderSource:
-    """An image folder that was listed; ``key`` changes when any file does."""
+@dataset(
+    "folder",
+    label="Image folder",
+    by_content=True,
+    needs_dir="the folder that holds train/<class>/* and test/<class>/*",
+)
+class FolderSource(Source):
+    """An image folder that is listed when it is asked for."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir.resolve()
-        self.classes = class_names(self.data_dir)
-        self.files = {
-            part: [_list_images(self.data_dir / part / name) for name in self.classes]
+    def __init__(self, folder: Path | None) -> None:
+        super().__init__(folder)
+        if folder is None:
+            raise DataError("data_dir is missing: the folder that holds the images")
+        self.data_dir = folder.resolve()
+
+    def classes(self) -> tuple[str, ...]:
+        return class_names(self.data_dir)
+
+    @cached_property
+    def files(self) -> dict[str, list[list[tuple[str, int, int]]]]:
+        """By part, for each class: (path, bytes, modification time) of its images."""
+        names = self.classes()
+        return {
+            part: [_list_images(self.data_dir / part / name) for name in names]
             for part in ("train", "test")
         }
-        digest = hashlib.sha256(repr(self.files).encode()).hexdigest()[:16]
-        self.key = f"folder-{digest}"
+
+    def content_id(self) -> str:
+        """A hash of all images' bytes and places in the folder."""
+        listing = hashlib.sha256(repr(self.files).encode()).hexdigest()
+        paths = [Path(f[0]) for parts in self.files.values() for own in parts for f in own]
+        return content_id(
+            f"folder-{listing[:16]}",
+            ((p.relative_to(self.data_dir).as_posix(), p.read_bytes()) for p in paths),
+        )
 
     def read(self, size: int) -> Raw:
-        """Decode every image, resized to ``size`` x ``size``."""
+        """Every image, resized to ``size`` x ``size``."""
+        return cached(f"folder-{self.content_id()}-{size}", lambda: self._decode(size))
+
+    def _decode(self, size: int) -> Raw:
+        names = self.classes()
 
         def decode(part: str) -> tuple[np.ndarray, np.ndarray]:
             paths = [path for files in self.files[part] for path, _, _ in files]
-            labels = np.repeat(np.arange(len(self.classes)), [len(f) for f in self.files[part]])
+            labels = np.repeat(np.arange(len(names)), [len(f) for f in self.files[part]])
             images = decode_all(
                 paths, lambda path: Path(path).read_bytes(), size, f"{self.data_dir.name}/{part}"
             )
             return images, labels.astype(np.int64)
 
-        return Raw(*decode("train"), *decode("test"), self.classes)
+        return Raw(*decode("train"), *decode("test"), names)

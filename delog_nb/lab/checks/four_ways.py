@@ -19,14 +19,14 @@ from delog_nb.lab.checks import exercise
 @exercise("count-components")
 def count_components(answer: dict[str, int]) -> str | None:
     """Components of a network of six blocks and a classifier, by method."""
-    if not isinstance(answer, dict) or set(answer) != set(METHODS):
-        return f"give a dictionary with the keys {', '.join(map(repr, METHODS))}"
-    for name in METHODS:
+    if not isinstance(answer, dict) or set(answer) != set(METHODS.own):
+        return f"give a dictionary with the keys {', '.join(map(repr, METHODS.own))}"
+    for name in METHODS.own:
         with torch.device("meta"):
             built = methods.build(Experiment(preset="quick", method=name, depth=6))
         if answer[name] != len(built.components):
             return (
-                f"{METHODS[name].label} does not train {answer[name]!r} components here: count "
+                f"{METHODS.label(name)} does not train {answer[name]!r} components here: count "
                 f"the losses in its row of the picture, and think of two blocks more"
             )
     return None

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb.lab.checks import exercise
-from delog_nb.measure.exits import ways_out
-from delog_nb.methods.al import AssociatedObjective
+from delog_nb.methods.al import AssociatedLearning, AssociatedObjective
 from delog_nb.methods.component import Component
 
 
@@ -91,7 +90,7 @@ def short_path(answer: Callable[[list[Component], Tensor, int], Tensor]) -> str 
             r = images
             for part in parts[:block]:
                 r = part.layers(r)
-            way = ways_out(parts)[block - 1]
+            way = AssociatedLearning(parts).ways_out()[block - 1]
             right = way(r) if way else r
             found = answer(parts, images, block)
             if not isinstance(found, Tensor):
