@@ -38,6 +38,7 @@ IDEAS = {
     "simclr": "simclr",
     "dgl": "dgl-aux",
     "auglocal": "aug-local",
+    "reconstruct": "reconstruct",
 }
 NETS = ("convnet", "vgg", "resnet")
 CELL = (PLUGINS / "mean_exit.py").read_text().partition("\n\n")[2]
@@ -179,8 +180,9 @@ def test_an_idea_keeps_what_every_method_promises(file: str, name: str) -> None:
         assert check_method(name, net=net, width=0.1) == []
         # by a loop of its own: a component's loss reaches no other
         method = methods.build(tiny(method=name, net=net, width=0.1))
-        images, labels = torch.randn(8, 1, 16, 16), torch.arange(4).repeat(2)
-        made = list(local_losses(method.parts(), images, Batch.of(labels)))
+        images, labels = torch.rand(8, 1, 16, 16), torch.arange(4).repeat(2)
+        told = Batch.of(labels, inputs=images)
+        made = list(local_losses(method.parts(), images, told))
         for number, local in enumerate(made):
             method.zero_grad(set_to_none=True)
             local.loss.backward(retain_graph=True)
@@ -211,6 +213,28 @@ def test_ideas_go_through_workers_that_have_neither_file_nor_cell(tmp_path: Path
     for run in runs:
         record = records.load(tmp_path / run.run_id)
         assert same_history(record.history, train(run).history)
+
+
+def test_a_plug_in_goes_through_papermill_and_dask(tmp_path: Path) -> None:
+    """The worker has the run's folder, and neither the file nor the kernel that defined it."""
+    from distributed import Client, LocalCluster
+
+    registry.use(plugins.Plugin("a cell", (PLUGINS / "mean_exit.py").read_text()))
+    run = tiny(method="mean-exit", epochs=1, limit=100)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        progress = sweep.sweep([run], tmp_path / "dask", client.get_executor())
+    assert [o.error for o in progress.outcomes.values()] == [""]
+    with Workers(1) as workers:
+        notebook = sweep.experiment_notebook()
+        progress = sweep.sweep([run], tmp_path / "papermill", workers, notebook=notebook)
+    assert [o.error for o in progress.outcomes.values()] == [""]
+    one, other = (records.load(tmp_path / place / run.run_id) for place in ("dask", "papermill"))
+    assert same_history(one.history, other.history)
+    passed = nbformat.read(tmp_path / "papermill" / run.run_id / "run.ipynb", 4)
+    assert any("method.py" in cell.source for cell in passed.cells)
 
 
 def test_a_job_is_plain_data() -> None:
@@ -333,6 +357,17 @@ def test_a_run_is_loaded_with_its_plug_in_only_when_told(tmp_path: Path) -> None
     loaded = delog_nb.load_run(folder, plugin=folder / "method.py")
     pixels = data.load(tiny()).test.images[:4]
     assert torch.equal(loaded.predict(pixels), train(run).predict(pixels))
+
+
+def test_the_same_experiment_twice_is_no_second_seed() -> None:
+    from delog_nb import lab
+    from delog_nb.records.summary import summary
+
+    run = tiny(method="bp", epochs=1)
+    with pytest.raises(ExperimentError, match="BP, ConvNet, seed 0 stands twice"):
+        lab.train_all([run, tiny(seed=1), run])
+    record = records.record_of(train(run))
+    assert summary([record, record])[0]["seeds"] == 1
 
 
 # --- from a package

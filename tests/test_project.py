@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from delog_nb import records
+from delog_nb.cli import main
 from delog_nb.experiment.presets import DEPARTURES
 from delog_nb.lab.syllabus import lessons, update_readme
 
@@ -117,37 +119,75 @@ def test_the_readmes_commands_are_known() -> None:
         assert f"\n{target}:" in makefile
 
 
-def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
-    """The example's two pieces of code, put where it says, train and pass the isolation tests."""
+def examples(heading: str) -> list[str]:
+    """The pieces of Python below a heading of CONTRIBUTING.md."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    module, entry = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:2]
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+def run_in(folder: Path, *words: str) -> str:
+    """What a command says that runs the package in ``folder``."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
+    """Its file in the package and the two commands: it trains and passes the isolation tests."""
+    (cell,) = examples("Add a method")
+    assert cell in (ROOT / "README.md").read_text()
     package = tmp_path / "delog_nb"
     shutil.copytree(ROOT / "delog_nb", package)
-    (package / "methods" / "mean_exit.py").write_text(module)
-    registry = package / "experiment" / "registry.py"
-    registry.write_text(
-        registry.read_text().replace("\n}\n\nNETS", "\n" + entry.rstrip() + "\n}\n\nNETS", 1)
-    )
-    command = [sys.executable, "-m", "delog_nb", "train", "--preset", "quick"]
-    command += ["--method", "mean-exit", "--out", str(tmp_path / "runs")]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Mean Exit" in done.stdout
-    isolation = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k"]
-    isolation += [
-        "mean-exit",
-        "-o",
-        f"pythonpath={ROOT / 'tests'}",
+    (package / "methods" / "mean_exit.py").write_text(cell)
+    run_in(tmp_path, "-m", "delog_nb.methods.table")
+    shutil.copy(ROOT / "notebooks" / "experiment.ipynb", tmp_path)
+    run_in(tmp_path, "-m", "delog_nb.grids.notebook", "experiment.ipynb")
+    assert "al, delog-scl, mean-exit" in (tmp_path / "experiment.ipynb").read_text()
+    words = ["--preset", "quick", "--method", "mean-exit", "--out", str(tmp_path / "runs")]
+    assert "Mean Exit" in run_in(tmp_path, "-m", "delog_nb", "train", *words)
+    isolation = ["-k", "mean-exit", "-o", f"pythonpath={ROOT / 'tests'}"]
+    said = run_in(
+        tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *isolation,
         str(ROOT / "tests" / "test_methods.py"),
-    ]
-    done = subprocess.run(
-        isolation, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"\b[1-9]\d* passed", done.stdout)
+    )  # fmt: skip
+    assert re.search(r"\b[1-9]\d* passed", said)
+
+
+def test_the_optimizer_that_contributing_adds_works(tmp_path: Path) -> None:
+    (line,) = examples("Add an optimizer")
+    shutil.copytree(ROOT / "delog_nb", tmp_path / "delog_nb")
+    path = tmp_path / "delog_nb" / "experiment" / "optimizers.py"
+    path.write_text(path.read_text().rstrip().removesuffix("}") + line + "}\n")
+    words = ["--preset", "quick", "--optimizer", "rmsprop", "--momentum", "0.5"]
+    out = ["--out", str(tmp_path / "runs")]
+    run_in(tmp_path, "-m", "delog_nb", "train", *words, *out)
+    assert any(tmp_path.glob("runs/*/record.json"))
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [("Add a net", ["--net", "plain"]), ("Add a data set", ["--dataset", "stripes"])],
+)
+def test_the_net_and_the_data_set_that_contributing_adds_work(
+    heading: str, words: list[str], tmp_path: Path
+) -> None:
+    (source,) = examples(heading)
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    for method in ("al", "delog-scl"):
+        command = ["train", "--plugin", str(path), "--preset", "quick", "--method", method]
+        assert main([*command, *words, "--out", str(tmp_path / "runs")]) == 0
+    (record, _) = records.find(tmp_path / "runs")
+    assert isinstance(record, records.Record)
+    assert record.experiment.get(words[0][2:]) == words[1]
 
 
 def test_the_documentation_shows_where_the_paper_preset_departs() -> None:

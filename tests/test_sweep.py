@@ -23,6 +23,7 @@ from delog_nb.grids.job import Job, Outcome
 from delog_nb.grids.sweep import Progress, sweep
 from delog_nb.grids.workers import WorkerDied, Workers
 from delog_nb.records.locks import claim
+from delog_nb.training import planned
 
 SMALL = {"limit": 60, "epochs": 1, "width": 0.125, "batch_size": 32}
 
@@ -168,17 +169,21 @@ def test_runs_go_to_the_workers_that_have_what_they_take(
 
 def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> None:
     good = runs(2)
-    bad = tiny(dataset="folder", data_dir=tmp_path / "images", **SMALL)
+    images = make_folder(tmp_path / "images", count=40)
+    bad = planned(tiny(dataset="folder", data_dir=images, **SMALL))
+    images.rename(tmp_path / "elsewhere")
+    nameless = tiny(dataset="folder", data_dir=images, **SMALL)
     with in_threads() as executor:
-        progress = sweep([bad, *good], tmp_path / "out", executor)
-        assert (progress.done, progress.failed) == (2, 1)
+        progress = sweep([bad, nameless, *good], tmp_path / "out", executor)
+        assert (progress.done, progress.failed, progress.total) == (2, 2, 4)
+        assert "images does not exist" in progress.outcomes["folder-convnet-delog-scl-s0 (1)"].error
         outcome = progress.outcomes[bad.run_id]
         assert "images does not exist" in outcome.error
         error = json.loads((tmp_path / "out" / bad.run_id / job.ERROR).read_text())
         assert error["error"] == outcome.error
         assert "Traceback" in error["traceback"]
 
-        make_folder(tmp_path / "images", count=40)
+        (tmp_path / "elsewhere").rename(images)
         again = sweep([bad, *good], tmp_path / "out", executor)  # it is not tried again by itself
         assert (again.done, again.failed) == (2, 1)
         retried = sweep([bad, *good], tmp_path / "out", executor, retry_failed=True)
@@ -268,7 +273,7 @@ def test_an_unreadable_record_is_a_failure_and_stays(tmp_path: Path) -> None:
     folder = tmp_path / experiment.run_id
     folder.mkdir()
     (folder / records.RECORD).write_text("{")
-    outcome = job.run(Job(experiment, tmp_path))
+    outcome = job.run(Job.of(experiment, tmp_path))
     assert outcome.state == "failed"
     assert "is not a readable record" in outcome.error
     assert (folder / records.RECORD).read_text() == "{"
@@ -315,7 +320,7 @@ def test_dry_run_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_a_notebook_for_each_run(tmp_path: Path) -> None:
     """One good, one that fails inside its notebook: both notebooks stay, neither is large."""
     good = tiny(method="al", **SMALL)
-    bad = tiny(dataset="folder", data_dir=tmp_path / "none", **SMALL)
+    bad = tiny(dataset="folder", data_dir=tmp_path / "none", data_id="0" * 16, **SMALL)
     from delog_nb.grids.sweep import experiment_notebook
 
     with in_threads() as executor:
@@ -357,9 +362,12 @@ def test_the_full_size_grids_take_one_seed_first_and_share_runs() -> None:
     assert [e.net for e in table2[:12]] == ["convnet"] * 4 + ["vgg"] * 4 + ["resnet"] * 4
     assert {e.data_label for e in table2 + table9 + table8} == {"CIFAR-10 (JPEG)"}
     assert {(e.preset, e.epochs) for e in table2 + table9 + table8} == {("paper", 200)}
-    known = {e.run_id for e in table2}
-    assert len({e.run_id for e in table9} - known) == 12  # the mlp head is in Table 2
-    assert len({e.run_id for e in table8} - known) == 45  # and so is batch 128
+
+    def ids(experiments: list[Experiment]) -> set[str]:
+        return {e.but(data_id="0" * 16).run_id for e in experiments}
+
+    assert len(ids(table9) - ids(table2)) == 12  # the mlp head is in Table 2
+    assert len(ids(table8) - ids(table2)) == 45  # and so is batch 128
 
 
 def test_several_grids_spread_over_short_calls(

@@ -82,10 +82,10 @@ def run(values: argparse.Namespace) -> int:
     notebook = _notebook(values)
 
     from delog_nb.grids.job import is_finished
-    from delog_nb.training import planned_all
+    from delog_nb.grids.sweep import plan
 
-    each = [planned_all(wanted) for wanted in by_grid]
-    experiments = list({e.run_id: e for wanted in each for e in wanted}.values())
+    every = [e for wanted in by_grid for e in wanted]
+    experiments, unknown = plan(every)
     out: Path | None = values.out
     if values.dry_run:
         missing = [
@@ -94,7 +94,9 @@ def run(values: argparse.Namespace) -> int:
             if out is None or not is_finished(out / e.run_id, notebook is not None)
         ]
         _print_plan(described, experiments, missing, out, workers, notebook is not None)
-        return 0
+        for outcome in unknown:
+            print(f"{outcome.run_id} cannot be made: {outcome.error}", file=sys.stderr)
+        return int(bool(unknown))
     if out is None:
         raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
@@ -105,18 +107,18 @@ def run(values: argparse.Namespace) -> int:
     check_folder(out)
     with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
         (out / grid.GRIDS).mkdir(exist_ok=True)
-        for path, own, wanted in zip(values.grids, described, each, strict=True):
+        for path, own, wanted in zip(values.grids, described, by_grid, strict=True):
             copy = out / grid.GRIDS / path.name
             if copy.resolve() != path.resolve():
                 with write_atomically(copy) as file:
-                    file.write(grid.text_of(grid.planned(own, wanted)).encode())
+                    file.write(grid.text_of(grid.planned(own, plan(wanted)[0])).encode())
 
         def should_stop() -> bool:
             return asked.is_set() or time.monotonic() > until
 
-        display = _Display(len(experiments))
+        display = _Display(len(experiments) + len(unknown))
         progress = sweep(
-            experiments,
+            every,
             out,
             executor,
             notebook=notebook,

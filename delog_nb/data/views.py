@@ -99,6 +99,10 @@ class Views:
             self._jitter(batch[len(images) :], randoms[:, 1])
         return self._standardize(batch)
 
+    def pixels(self, views: Tensor) -> Tensor:
+        """Normalised (B, C, H, W) as they were before: pixels from 0 to 1."""
+        return ((views + self._shift) / (255 * self._scale)).clamp_(0, 1)
+
     def _standardize(self, pixels: Tensor) -> Tensor:
         """Pixels 0 to 255, in place."""
         return pixels.mul_(self._scale).sub_(self._shift)

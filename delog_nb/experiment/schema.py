@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_
 from delog_nb.experiment import identity
 from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.fields import Option, field_of, option_of
+from delog_nb.experiment.optimizers import OPTIMIZERS
 from delog_nb.experiment.presets import PRESETS
 from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES
 from delog_nb.experiment.rules import (
@@ -31,6 +32,7 @@ from delog_nb.experiment.rules import (
 )
 
 _VIEWS = {"augment": ("strong", "weak")}
+_WITH_MOMENTUM = tuple(name for name, o in OPTIMIZERS.items() if "momentum" in o.reads)
 
 
 class Experiment(BaseModel):
@@ -127,7 +129,7 @@ delog-scl, not to bp
         "adam",
         "adam; adamw = decoupled weight decay; sgd = gradient descent with momentum",
         "training",
-        choices=("adam", "adamw", "sgd"),
+        choices=OPTIMIZERS,
     )
     lr: float = field_of(
         1e-3, "learning rate at the start", "training", gt=0, le=10, presets={"lesson": 2e-3}
@@ -136,7 +138,12 @@ delog-scl, not to bp
         1e-5, "learning rate that the cosine schedule ends near", "training", ge=0, le=10
     )
     momentum: float = field_of(
-        0.9, "momentum of sgd", "training", ge=0, lt=1, when={"optimizer": ("sgd",)}
+        0.9,
+        "momentum, of optimizers that have one (sgd)",
+        "training",
+        ge=0,
+        lt=1,
+        when={"optimizer": _WITH_MOMENTUM},
     )
     warmup: int = field_of(
         0,

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.instruments.clock import duration
 from delog_nb.instruments.files import write_atomically, writing
-from delog_nb.training import planned_all
+from delog_nb.training import plan_each
 
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
 
@@ -91,10 +91,10 @@ def sweep(
         WriteError: ``out`` cannot be written.
     """
     check_folder(out)
-    experiments = planned_all(list(experiments))
-    progress = Progress(len(experiments))
+    wanted, failed = plan(experiments)
+    progress = Progress(len(wanted) + len(failed), {o.run_id: o for o in failed})
     todo: dict[str, Experiment] = {}
-    for experiment in experiments:
+    for experiment in wanted:
         folder = out / experiment.run_id
         error = job.failure(folder)
         if job.is_finished(folder, notebook is not None):
@@ -154,6 +154,25 @@ def sweep(
                 ended(_outcome(future, pending.pop(future)))
         wait_for_others = -1.0  # only runs of other sweeps are left
     return progress
+
+
+def plan(experiments: Iterable[Experiment]) -> tuple[list[Experiment], list[Outcome]]:
+    """The experiments planned, each once; and an outcome for each that cannot be.
+
+    Those have no id, since it is not known what they are: they are named without its hash, and
+    nothing is written of them.
+    """
+    made: dict[str, Experiment] = {}
+    failed: list[Outcome] = []
+    experiments = list(experiments)
+    for experiment, item in zip(experiments, plan_each(experiments), strict=True):
+        if isinstance(item, Experiment):
+            made[item.run_id] = item
+        else:
+            e = experiment
+            name = f"{e.dataset}-{e.net}-{e.method}-s{e.seed} ({len(failed) + 1})"
+            failed.append(Outcome(name, "failed", error=str(item)))
+    return list(made.values()), failed
 
 
 def _not_alone(experiment: Experiment) -> str | None:

@@ -14,6 +14,7 @@ from delog_nb import training
 from delog_nb.data import DataError
 from delog_nb.data.cache import cache_dir
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
+from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.lab.live import LiveRun
 from delog_nb.lab.overlay import names_of, overlay, overlay_table
 from delog_nb.lab.running import line_of
@@ -25,13 +26,20 @@ from delog_nb.training import EpochEnded, Event
 
 def commands(choices: dict[str, Any]) -> dict[str, str]:
     """The same run elsewhere: as a command line, with papermill, and as this form again."""
+    extra = "".join(f" --plugin {name}.py" for name in _plugged(choices))
     words = [f"-p {name} {shlex.quote(str(value))}" for name, value in choices.items()]
     inside = ", ".join(f"{name}={value!r}" for name, value in choices.items())
     return {
-        "On the command line": shlex.join(["delog-nb", "train", *flags_of(choices)]),
+        "On the command line": shlex.join(["delog-nb", "train", *flags_of(choices)]) + extra,
         "With papermill": " ".join(["papermill experiment.ipynb out.ipynb", *words]),
         "This form again": f"lab.Lab({inside})",
     }
+
+
+def _plugged(choices: dict[str, Any]) -> list[str]:
+    """The method, net and data set of one's own: their cells, saved as files of these names."""
+    entries = {n: kind[choices[n]] for n, kind in REGISTRIES.items() if choices.get(n) in kind}
+    return [noun for noun, entry in entries.items() if entry.plugin and not entry.plugin.package]
 
 
 class Lab:

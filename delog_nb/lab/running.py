@@ -7,7 +7,7 @@ from typing import Any
 
 from delog_nb import training
 from delog_nb.data import ImageData
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.lab.session import headless
 from delog_nb.records import Record, record_of
 from delog_nb.records.summary import outcome
@@ -36,8 +36,15 @@ def train_all(
     """Train each experiment, with a progress bar before a person and a line for each finished run.
 
     ``data`` are images already loaded for them; ``on_event`` gets every run's events.
+
+    Raises:
+        ExperimentError: an experiment stands twice.
+        DelogError: as `delog_nb.train`.
     """
-    records = []
+    experiments, records = list(experiments), []
+    for experiment in experiments:
+        if experiments.count(experiment) > 1:
+            raise ExperimentError(f"{label_of(experiment)} stands twice: it is no second seed")
     for experiment in experiments:
         watching = [w for w in (_progress(label_of(experiment)), on_event) if w is not None]
 

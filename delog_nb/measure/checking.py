@@ -46,7 +46,7 @@ def check_method(method: str | Method, **choices: Any) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2 * _IMAGES, *image, generator=generator, dtype=torch.float64)
     labels = torch.arange(_IMAGES).remainder(min(classes, 3)).repeat(2)
-    batch = Batch.of(labels, torch.arange(_IMAGES).repeat(2))
+    batch = Batch.of(labels, torch.arange(_IMAGES).repeat(2), inputs=images.sigmoid())
     found = list(_faults(method, images, batch))
     _norms(method, training=False)  # their batch's own statistics are no comparison of ours
     return found or list(_unjoined(method.parts(), images, batch))
@@ -182,6 +182,7 @@ def _rows_of(
         labels=take(batch.labels),
         target=take(batch.target),
         samples=take(batch.samples),
+        inputs=None if batch.inputs is None else take(batch.inputs),
         join=join,
     )
     return take(r), own

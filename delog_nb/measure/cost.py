@@ -142,4 +142,5 @@ def bill_of(experiment: Experiment) -> Bill:
 def _batch(experiment: Experiment, samples: int) -> tuple[Method, torch.Tensor, Batch]:
     images = torch.empty(samples, *shape(experiment)[0], device="meta")
     labels = torch.empty(samples, dtype=torch.long, device="meta")
-    return shapes_of(experiment), images, Batch.of(labels)
+    method = shapes_of(experiment)
+    return method, images, Batch.of(labels, inputs=images if "inputs" in method.needs else None)

@@ -141,7 +141,8 @@ def _step(
     method: Method, optimizers: list[torch.optim.Optimizer], images: Tensor, labels: Tensor
 ) -> list[Tensor]:
     parts = method.parts()
-    return train_step(parts, optimizers, local_losses(parts, images, Batch.of(labels)))[2]
+    flow = local_losses(parts, images, Batch.of(labels, inputs=images))
+    return train_step(parts, optimizers, flow)[2]
 
 
 @torch.no_grad()
@@ -224,7 +225,7 @@ def flow_lengths(method: Method, images: Tensor, labels: Tensor) -> list[FlowLen
     lengths = []
     parts = method.parts()
     with _outputs_of(parts) as outputs:
-        for made in local_losses(parts, images, Batch.of(labels)):
+        for made in local_losses(parts, images, Batch.of(labels, inputs=images)):
             stations = {output.grad_fn for output in outputs}
             node = made.loss.grad_fn
             lengths.append(FlowLength(longest_path(node, stations), longest_path(node)))

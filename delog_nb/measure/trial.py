@@ -56,7 +56,7 @@ class Trial:
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.labels = torch.arange(count, device=self.device) % classes
         self.batches = Batches(
-            Split(self.images, self.labels), self.views, experiment.batch_size, 0
+            Split(self.images, self.labels), self.views, experiment.batch_size, 0, method.needs
         )
         self.evaluated = min(count, EVALUATION_BATCH)
 

@@ -26,6 +26,8 @@ class Batch:
         target: what the component below hands up to be learned: ``labels``, or a code of them
         samples: (N,) numbers of the images among the training images; both views have the same
         step: how many steps the run has made before this one
+        inputs: (N, C, H, W), the views in [0, 1] that the features come from; only where an
+            objective needs them (`Objective.needs`)
         generator: for an objective that draws: seeded by the run's seed, step and component
         join: ``join(z, labels)`` gives rows ``z`` and ``labels`` of all samples of the batch. In
             one process these are its own; data parallelism adds those of the other processes, in
@@ -36,12 +38,19 @@ class Batch:
     target: Tensor
     samples: Tensor
     step: int = 0
+    inputs: Tensor | None = None
     generator: torch.Generator | None = None
     join: Join = _alone
 
     @classmethod
-    def of(cls, labels: Tensor, samples: Tensor | None = None, step: int = 0) -> Batch:
+    def of(
+        cls,
+        labels: Tensor,
+        samples: Tensor | None = None,
+        step: int = 0,
+        inputs: Tensor | None = None,
+    ) -> Batch:
         """A batch whose target are its labels; without ``samples`` they are counted from 0."""
         if samples is None:
             samples = torch.arange(len(labels), device=labels.device)
-        return cls(labels, labels, samples, step)
+        return cls(labels, labels, samples, step, inputs)

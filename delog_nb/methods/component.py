@@ -32,6 +32,7 @@ class Objective(nn.Module):
     """
 
     short = "loss"  # its name in figures
+    needs: tuple[str, ...] = ()  # of a batch beyond labels, target and samples: ``inputs``
 
     def forward(self, r: Tensor, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
         raise NotImplementedError
@@ -61,6 +62,7 @@ class Terms(Objective):
         weights, objectives = zip(*terms, strict=True)
         self.weights, self.terms = weights, nn.ModuleList(objectives)
         self.short = " + ".join(objective.short for objective in objectives)
+        self.needs = tuple(dict.fromkeys(n for objective in objectives for n in objective.needs))
 
     def forward(self, r: Tensor, batch: Batch) -> Tensor | tuple[Tensor, Tensor]:
         returned = [objective(r, batch) for objective in self.terms]
@@ -143,6 +145,12 @@ class Component(nn.Module):
         return r, batch, torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
     @property
+    def needs(self) -> set[str]:
+        """What its objectives need of a batch beyond labels, target and samples."""
+        goals = [goal for goal in self.modules() if isinstance(goal, Objective)]
+        return {name for goal in goals for name in goal.needs}
+
+    @property
     def flow_length(self) -> int:
         """Local gradients in the longest product that this component's loss needs (Eq. 1, 4, 5).
 
@@ -181,6 +189,11 @@ class Method(nn.Module):
     def parts(self) -> list[Component]:
         """The components, typed."""
         return [part for part in self.components if isinstance(part, Component)]
+
+    @property
+    def needs(self) -> set[str]:
+        """What its components need of a batch beyond labels, target and samples."""
+        return set[str]().union(*(part.needs for part in self.parts()))
 
     def inference_modules(self) -> list[nn.Module]:
         """The modules that a prediction runs through, in order."""

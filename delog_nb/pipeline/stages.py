@@ -180,7 +180,8 @@ def _layouts(
     parts: list[Component], r: Tensor, batch: Batch, context: torch.autocast
 ) -> list[Layout]:
     """What comes into each component, and out of the last one; ``r`` are two samples."""
-    batch = Batch.of(batch.labels[: len(r)])
+    inputs = None if batch.inputs is None else batch.inputs[: len(r)]
+    batch = Batch.of(batch.labels[: len(r)], inputs=inputs)
     layouts = [Layout(Form.of(r), None, 0)]
     method = Method(parts)
     with evaluating(method):  # running statistics stay as they are

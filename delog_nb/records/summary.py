@@ -18,7 +18,7 @@ def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[R
 
     The values of other fields than the method come in the order of the records.
     """
-    records = list(records)
+    records = list({record.run_id: record for record in records}.values())  # a run is one seed
     values = list(dict.fromkeys(r.experiment.get(by) for r in records))
     places = sorted(values, key=METHODS.place) if by == "method" else values
 

@@ -6,7 +6,7 @@ from delog_nb.training.evaluation import EVALUATION_BATCH, accuracy, evaluating
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.loop import train
 from delog_nb.training.optimizers import learning_rate_factor, make_optimizers, set_learning_rates
-from delog_nb.training.planning import planned, planned_all
+from delog_nb.training.planning import plan_each, planned, planned_all
 from delog_nb.training.run import Divergence, Row, Run, describe, epoch_line
 from delog_nb.training.step import Local, local_losses, train_step
 from delog_nb.training.team import Taken, Team
@@ -35,6 +35,7 @@ __all__ = [
     "make_optimizers",
     "pick_device",
     "pick_precision",
+    "plan_each",
     "planned",
     "planned_all",
     "set_learning_rates",

@@ -1,5 +1,7 @@
 """The batches of one epoch."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
@@ -10,11 +12,19 @@ from delog_nb.methods.batch import Batch
 class Batches:
     """An epoch over the images of ``split``, in an order that follows from seed and epoch alone.
 
-    ``parts[place]`` (B,) are the numbers of the images in batch ``place``.
+    ``parts[place]`` (B,) are the numbers of the images in batch ``place``. ``needs`` is what
+    objectives need of a batch, see `delog_nb.methods.Objective`.
     """
 
-    def __init__(self, split: Split, views: Views, batch_size: int, epoch: int) -> None:
-        self.split, self._views = split, views
+    def __init__(
+        self,
+        split: Split,
+        views: Views,
+        batch_size: int,
+        epoch: int,
+        needs: Collection[str] = (),
+    ) -> None:
+        self.split, self._views, self._needs = split, views, needs
         self._plan = views.plan(len(split), epoch)
         self.parts = self._plan.order.split(batch_size)
         self._steps_before = epoch * len(self.parts)
@@ -31,4 +41,5 @@ class Batches:
     def batch(self, index: Tensor, place: int) -> Batch:
         """What goes with the views of the images at ``index``, in the epoch's step ``place``."""
         samples = index.repeat(2)
-        return Batch.of(self.split.labels[samples], samples, self._steps_before + place)
+        inputs = self._views.pixels(self.views(index)) if "inputs" in self._needs else None
+        return Batch.of(self.split.labels[samples], samples, self._steps_before + place, inputs)

@@ -120,7 +120,9 @@ class _Loop:
         self.steps = math.ceil(len(images.train) / experiment.batch_size)
         self.views = Views.of(experiment, images.mean, images.std, self.device)
         self.method = method.to(self.device).to(memory_format=torch.channels_last)
+        self.needs = self.method.needs
         self.own = team.assign(self.method, self._batches(0), self.context)
+        self.needs = self.own.needs
         self.optimizers = make_optimizers(self.own, experiment)
         first = team.components.start or 0
         self.draws = Draws(experiment.seed, self.device, first, team.share_of_batch)
@@ -162,7 +164,8 @@ class _Loop:
         return run
 
     def _batches(self, epoch: int) -> Batches:
-        return Batches(self.images.train, self.views, self.experiment.batch_size, epoch)
+        size = self.experiment.batch_size
+        return Batches(self.images.train, self.views, size, epoch, self.needs)
 
     def _epoch(self, epoch: int) -> Row | None:
         """Train one epoch, or what is left of it, and evaluate; None if the run is to end."""

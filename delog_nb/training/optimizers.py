@@ -7,6 +7,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from delog_nb.experiment import Experiment
+from delog_nb.experiment.optimizers import OPTIMIZERS
 from delog_nb.methods.component import Component, Method
 
 
@@ -16,13 +17,12 @@ def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.
 
 
 def _optimizer(component: Component, experiment: Experiment) -> torch.optim.Optimizer:
-    kind: Any = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    options = {"momentum": experiment.momentum} if experiment.optimizer == "sgd" else {}
-    optimizer: torch.optim.Optimizer = kind[experiment.optimizer](
-        component.parameter_groups(experiment.lr),
-        weight_decay=experiment.weight_decay,
-        fused=True,
-        **options,
+    chosen = OPTIMIZERS[experiment.optimizer]
+    options = {name: getattr(experiment, name) for name in chosen.reads}
+    if chosen.fused:
+        options["fused"] = True
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, chosen.name)(
+        component.parameter_groups(experiment.lr), weight_decay=experiment.weight_decay, **options
     )
     if experiment.clip is not None:
         parameters, longest = list(component.parameters()), experiment.clip

@@ -30,7 +30,8 @@ def bubble_share(answer: Callable[[int, int], float]) -> str | None:
 @exercise("pipeline-time")
 def pipeline_time(answer: Callable[[Sequence[float], int], float]) -> str | None:
     """Time until components with the given times have trained all batches, as in Table 1."""
-    cases = [([1.0, 1.0, 1.0], 4), ([2.0, 1.0, 3.0, 1.0], 1)]
+    # the first one tells all the usual mistakes apart
+    cases = [([2.0, 1.0, 3.0], 4), ([1.0, 1.0, 1.0], 4), ([2.0, 1.0, 3.0, 1.0], 1)]
     cases += [
         ([random.randint(1, 9) / 2 for _ in range(random.randint(2, 6))], random.randint(2, 20))
         for _ in range(5)
