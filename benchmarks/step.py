@@ -17,6 +17,7 @@ from benchmarks.common import Report, Turn, agree, command, interleaved, ours, r
 from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
+from delog_nb.experiment.rules import readable
 from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.training import make_optimizers, pick_precision
 
@@ -33,10 +34,12 @@ PRODUCTS = ("aten::mkldnn_convolution", "aten::convolution_backward", "aten::mm"
 CPU = torch.device("cpu")
 
 
-def experiment_of(method: str, net: str, width: float, images: int) -> Experiment:
-    return Experiment(
-        preset="paper", dataset="cifar10", method=method, net=net, width=width, batch_size=images
-    )
+def experiment_of(
+    method: str, net: str, width: float, images: int, **options: object
+) -> Experiment:
+    """The paper's recipe at a size; of ``options`` what the method reads."""
+    size = {"method": method, "net": net, "width": width, "batch_size": images}
+    return Experiment(**readable({"preset": "paper", "dataset": "cifar10"} | size | options))
 
 
 def batch_of(images: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
@@ -48,7 +51,7 @@ def batch_of(images: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
 @cache
 def check(method: str, net: str) -> None:
     """The losses of twenty steps, ours and plain, in float64."""
-    experiment = experiment_of(method, net, 0.125, 4).but(head_hidden=16, head_dim=16)
+    experiment = experiment_of(method, net, 0.125, 4, head_hidden=16, head_dim=16)
     r, t = batch_of(4, torch.float64)
     one, other = methods.build(experiment).double(), methods.build(experiment).double()
     other.to(memory_format=torch.channels_last)

@@ -172,11 +172,13 @@ def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> 
     images = make_folder(tmp_path / "images", count=40)
     bad = planned(tiny(dataset="folder", data_dir=images, **SMALL))
     images.rename(tmp_path / "elsewhere")
-    nameless = tiny(dataset="folder", data_dir=images, **SMALL)
+    nameless = tiny(dataset="folder", data_dir=tmp_path / "nowhere", **SMALL)
     with in_threads() as executor:
         progress = sweep([bad, nameless, *good], tmp_path / "out", executor)
         assert (progress.done, progress.failed, progress.total) == (2, 2, 4)
-        assert "images does not exist" in progress.outcomes["folder-convnet-delog-scl-s0 (1)"].error
+        assert (
+            "nowhere does not exist" in progress.outcomes["folder-convnet-delog-scl-s0 (1)"].error
+        )
         outcome = progress.outcomes[bad.run_id]
         assert "images does not exist" in outcome.error
         error = json.loads((tmp_path / "out" / bad.run_id / job.ERROR).read_text())
