@@ -158,7 +158,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("pipeline-time", lambda times, b: b * max(times), "the first batch also has to pass"),
     ("pipeline-time", lambda times, b: b * sum(times), "here they overlap"),
     ("pipeline-time", lambda times, b: sum(times) + b - 1, "pace of the slowest component"),
-    ("pipeline-time", lambda times, b: 0, "it takes 6, not 0"),
+    ("pipeline-time", lambda times, b: 0, "it takes 15, not 0"),
     ("cut-in-two", lambda times: len(times) // 2, "there is a cut whose slower machine takes 5"),
     ("cut-in-two", lambda times: 0, "a whole number from 1 to 4 for 5 components"),
     ("cut-in-two", lambda times: random.random(), "a whole number"),
