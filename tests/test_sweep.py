@@ -110,7 +110,14 @@ def test_a_real_dask_cluster_loses_a_worker_then_its_scheduler_and_no_record(
     try:
         with Client(scheduler_file=str(spot), timeout="60s", set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
-            progress = sweep(runs(24), out, client.get_executor(), slots=2, on_change=strike)
+            progress = sweep(
+                runs(24),
+                out,
+                client.get_executor(),
+                slots=2,
+                on_change=strike,
+                reachable=lambda: client.status == "running",
+            )
     finally:
         for process in started:
             process.kill()
@@ -126,6 +133,25 @@ def test_a_real_dask_cluster_loses_a_worker_then_its_scheduler_and_no_record(
         progress = sweep(runs(24), out, client.get_executor(), slots=2)
     assert (progress.done, progress.failed) == (24, 0)
     check_same(out, alone)
+
+
+def test_runs_of_an_executor_that_is_out_of_reach_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its futures would never end."""
+    from concurrent.futures import Executor, Future
+
+    from delog_nb.grids import sweep as module
+
+    class Silent(Executor):
+        def submit(self, *_: object, **__: object) -> Future:  # type: ignore[override, type-arg]
+            return Future()
+
+    monkeypatch.setattr(module, "_LOST_SECONDS", -1.0)
+    monkeypatch.setattr(module, "_TICK_SECONDS", 0.01)
+    progress = sweep(runs(3), tmp_path, Silent(), reachable=lambda: False)
+    assert (progress.failed, progress.total) == (3, 3)
+    assert all("was lost (no connection)" in o.error for o in progress.outcomes.values())
 
 
 def test_runs_go_to_the_workers_that_have_what_they_take(

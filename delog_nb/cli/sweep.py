@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +105,14 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.instruments.files import write_atomically
 
     check_folder(out)
-    with stop_on_interrupt() as asked, _executor(values, workers, resources) as (executor, slots):
+    with (
+        stop_on_interrupt() as asked,
+        _executor(values, workers, resources) as (
+            executor,
+            slots,
+            reachable,
+        ),
+    ):
         (out / grid.GRIDS).mkdir(exist_ok=True)
         for path, own, wanted in zip(values.grids, described, by_grid, strict=True):
             copy = out / grid.GRIDS / path.name
@@ -128,6 +135,7 @@ def run(values: argparse.Namespace) -> int:
             slots=slots,
             on_change=display,
             should_stop=should_stop,
+            reachable=reachable,
         )
         if should_stop() and hasattr(executor, "stop"):
             executor.stop()
@@ -214,13 +222,13 @@ def _notebook(values: argparse.Namespace) -> Path | None:
 @contextmanager
 def _executor(
     values: argparse.Namespace, workers: int, resources: dict[str, float]
-) -> Iterator[tuple[Executor, int]]:
-    """The executor and how many runs it makes at a time."""
+) -> Iterator[tuple[Executor, int, Callable[[], bool]]]:
+    """The executor, how many runs it makes at a time, and whether its workers are reached."""
     if values.scheduler is None:
         from delog_nb.grids.workers import Workers
 
         with Workers(workers) as executor:
-            yield executor, workers
+            yield executor, workers, lambda: True
         return
     try:
         from distributed import Client
@@ -236,7 +244,8 @@ def _executor(
         ) from None
     with client:
         slots = _slots(client.scheduler_info(n_workers=-1)["workers"].values(), resources)
-        yield client.get_executor(**({"resources": resources} if resources else {})), slots
+        executor = client.get_executor(**({"resources": resources} if resources else {}))
+        yield executor, slots, lambda: client.status == "running"
 
 
 def _slots(workers: Collection[Mapping[str, Any]], resources: dict[str, float]) -> int:

@@ -15,6 +15,7 @@ from delog_nb.instruments.clock import duration
 from delog_nb.instruments.files import write_atomically, writing
 from delog_nb.training import plan_each
 
+_LOST_SECONDS = 30.0
 _TICK_SECONDS = 1.0  # how often should_stop is asked while no run ends
 
 
@@ -65,6 +66,7 @@ def sweep(
     slots: int = 1,
     on_change: Callable[[Progress, Outcome | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    reachable: Callable[[], bool] | None = None,
 ) -> Progress:
     """Run every experiment whose record is not below ``out`` yet.
 
@@ -86,6 +88,8 @@ def sweep(
         slots: how many runs the executor makes at a time, for ``running``
         on_change: called on this thread as runs start and end; the outcome is of a run that ended
         should_stop: asked every second; True cancels the runs that have not begun and returns
+        reachable: asked every second whether the executor's workers can still be reached; what is
+            not done half a minute after they could is lost
 
     Raises:
         WriteError: ``out`` cannot be written.
@@ -144,8 +148,15 @@ def sweep(
             for run_id, experiment in todo.items()
         }
         changed()
+        seen = time.monotonic()
         while pending:
             done, _ = wait(pending, _TICK_SECONDS, FIRST_COMPLETED)
+            if reachable is None or reachable():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _LOST_SECONDS and not done:
+                for run_id in pending.values():
+                    ended(Outcome(run_id, "failed", error=_lost("no connection")))
+                break
             if should_stop and should_stop():
                 for future in pending:
                     future.cancel()
@@ -191,8 +202,11 @@ def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
         return future.result()
     except Exception as error:  # noqa: BLE001 - an executor raises what it likes for a lost worker
         text = " ".join(str(error).split()) or type(error).__name__
-        sentence = f"its worker, or what it was reached by, was lost ({text})"
-        return Outcome(run_id, "failed", error=sentence)
+        return Outcome(run_id, "failed", error=_lost(text))
+
+
+def _lost(reason: str) -> str:
+    return f"its worker, or what it was reached by, was lost ({reason})"
 
 
 def check_folder(out: Path) -> None:
