@@ -15,7 +15,7 @@ FORKED.set_forkserver_preload(
         "delog_nb.methods.al",
         "delog_nb.cli.rank",
         "delog_nb.pipeline.parallel",
-        "delog_nb.lab.figures",
+        "delog_nb.lab.runs.curves",
         "sklearn.datasets",
         "torch._dynamo",
         "pytest",

@@ -11,7 +11,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from delog_nb.cli import main
-from delog_nb.lab.lessons import build, tags
+from delog_nb.course.building import build, tags
 
 HEADER = """# 1 · Sums
 

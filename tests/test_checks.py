@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delog_nb.lab.checks import CHECKS, check
+from delog_nb.course.exercises import CHECKS, check
 
 RIGHT: list[tuple[str, Any]] = [
     ("count-components", {"al": 6, "bp": 1, "delog-scl": 7, "early-exit": 7}),

@@ -11,7 +11,7 @@ import plotly.io as pio
 import pytest
 
 from delog_nb import lab
-from delog_nb.lab import exploring
+from delog_nb.lab.asks import explore as exploring
 
 
 def draw(**values: Any) -> tuple[go.Figure, pd.DataFrame]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from delog_nb.lab.gantt import animated_gantt, gantt, gantt_table
+from delog_nb.lab.charts.gantt import animated_gantt, gantt, gantt_table
 from delog_nb.pipeline.schedule import gpipe, sequential_bp, table_1
 
 

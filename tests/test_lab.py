@@ -15,10 +15,10 @@ from delog_nb import Experiment, ExperimentError, lab, train
 from delog_nb.cli.flags import Parser, add_experiment_flags, experiment_values
 from delog_nb.experiment import PARAMETERS
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab import session
-from delog_nb.lab.fields import Form
-from delog_nb.lab.laboratory import Workbench, commands
-from delog_nb.lab.overlay import names_of
+from delog_nb.lab.asks import session
+from delog_nb.lab.asks.form import Form
+from delog_nb.lab.asks.workbench import Workbench, commands
+from delog_nb.lab.runs.overlay import names_of
 from delog_nb.measure.cost import step_bytes
 from delog_nb.measure.estimate import estimate, numbers_of_images
 
@@ -245,7 +245,7 @@ def test_lessons_run_at_another_size_on_request(monkeypatch: pytest.MonkeyPatch)
 def test_predictions_are_kept_and_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from delog_nb.lab import predictions
+    from delog_nb.lab.asks import predict as predictions
 
     lab.outcome("Which wins?", "AL")
     assert "nothing yet" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from conftest import tiny
 from torch import Tensor
 
 from delog_nb import data, lab, methods
-from delog_nb.lab import batches
+from delog_nb.lab.lessons import batch_size as batches
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.batches import (
     GradientNoise,

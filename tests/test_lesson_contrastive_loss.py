@@ -14,7 +14,7 @@ from torch import Tensor
 
 from delog_nb import lab
 from delog_nb.data import load
-from delog_nb.lab import contrast
+from delog_nb.lab.lessons import contrastive_loss as contrast
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.pairs import loss_cost, pair_angles
 

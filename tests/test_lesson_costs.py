@@ -14,7 +14,7 @@ from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.lab.prices import (
+from delog_nb.lab.lessons.costs import (
     bill_figure,
     bill_table,
     by_depth_figure,

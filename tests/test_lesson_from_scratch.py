@@ -10,10 +10,9 @@ from conftest import same_history, tiny
 from torch import Tensor, nn
 
 from delog_nb import data, methods
-from delog_nb.lab import feeding
-from delog_nb.lab.boxes import sub
-from delog_nb.lab.paths import paths_figure, paths_table
-from delog_nb.lab.scratch import (
+from delog_nb.lab.charts.boxes import sub
+from delog_nb.lab.lessons import feeding
+from delog_nb.lab.lessons.from_scratch import (
     accuracies_table,
     gaps_figure,
     gaps_table,
@@ -22,6 +21,7 @@ from delog_nb.lab.scratch import (
     shares_figure,
     shares_table,
 )
+from delog_nb.lab.lessons.paths import paths_figure, paths_table
 from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.reach import reach
 from delog_nb.methods import Batch

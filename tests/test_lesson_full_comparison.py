@@ -13,10 +13,7 @@ from conftest import tiny
 from scipy import stats
 
 from delog_nb import Experiment, ExperimentError, lab
-from delog_nb.experiment.identity import identity
-from delog_nb.grids import grid
-from delog_nb.lab import comparing
-from delog_nb.lab.assessing import (
+from delog_nb.course.assessing import (
     FAILS,
     HOLDS,
     OPEN,
@@ -28,8 +25,11 @@ from delog_nb.lab.assessing import (
     together,
     variant,
 )
-from delog_nb.lab.claims_of_the_paper import CLAIMS, slope_by_seed
-from delog_nb.lab.predictions import keep
+from delog_nb.course.claims import CLAIMS, slope_by_seed
+from delog_nb.experiment.identity import identity
+from delog_nb.grids import grid
+from delog_nb.lab.asks.predict import keep
+from delog_nb.lab.lessons import full_comparison as comparing
 from delog_nb.records import Record, save
 
 CIFAR10 = {"dataset": "folder", "data_dir": "data/jpeg", "dataset_label": "CIFAR-10 (JPEG)"}
@@ -304,7 +304,7 @@ def test_the_quiz_tells_the_checklists_verdicts(capsys: pytest.CaptureFixture[st
 
 
 def test_the_quiz_answers_after_a_guess(monkeypatch: Any) -> None:
-    from delog_nb.lab import quizzing
+    from delog_nb.lab.asks import quiz as quizzing
 
     shown: list[Any] = []
     monkeypatch.setattr(quizzing, "headless", lambda: False)

@@ -15,21 +15,21 @@ from torch import Tensor, nn
 from delog_nb import data, methods
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.associated import associated_figure, associated_table, predictions_table
-from delog_nb.lab.blockwise import (
+from delog_nb.lab.lessons.associated import associated_figure, associated_table, predictions_table
+from delog_nb.lab.lessons.codes import (
+    distances_figure,
+    distances_table,
+    spreading_figure,
+    spreading_table,
+)
+from delog_nb.lab.lessons.local_objectives import (
     blocks_figure,
     blocks_table,
     exits_figure,
     exits_table,
     probe_shares,
 )
-from delog_nb.lab.paths import paths_figure, paths_table
-from delog_nb.lab.spreading import (
-    distances_figure,
-    distances_table,
-    spreading_figure,
-    spreading_table,
-)
+from delog_nb.lab.lessons.paths import paths_figure, paths_table
 from delog_nb.measure.codes import (
     CodeState,
     class_codes,

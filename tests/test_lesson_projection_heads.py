@@ -14,7 +14,7 @@ from test_tables import made
 from torch import Tensor
 
 from delog_nb import data, lab, train
-from delog_nb.lab.projection import head_parameters
+from delog_nb.lab.lessons.projection_heads import head_parameters
 from delog_nb.measure.invariance import Probe, probe_run
 from delog_nb.records import record_of
 

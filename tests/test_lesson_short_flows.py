@@ -13,8 +13,8 @@ from sklearn.linear_model import RidgeClassifier
 
 from delog_nb import data, train
 from delog_nb.experiment.identity import identity
-from delog_nb.lab import short_flows
-from delog_nb.lab.style import method_style
+from delog_nb.lab.charts.style import method_style
+from delog_nb.lab.lessons import short_flows
 from delog_nb.measure.early import BlockWatcher, Look, look, separation
 from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record

@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from delog_nb.lab.checks import CHECKS, LESSONS, check
-from delog_nb.lab.lessons import TAKES, minutes_to_read, sources, student, tags
+from delog_nb.course.building import TAKES, minutes_to_read, sources, student, tags
+from delog_nb.course.exercises import CHECKS, LESSONS, check
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 TAGS = {"header", "exercise", "solution", "check", "parameters", "nbval-check-output", "machine"}

@@ -78,16 +78,17 @@ def test_the_cell_of_the_design_makes_a_citizen(tmp_path: Path) -> None:
         """
         both = experiments_of([{**small, "method": m} for m in ("mean-exit", "delog-scl")])
         runs = lab.train_all(both)
-        from delog_nb.lab import figures
-        names = [line.name for line in figures.curves(runs).data]
+        from delog_nb.lab.charts.style import method_style
+        from delog_nb.lab.runs import curves
+        names = [line.name for line in curves.curves(runs).data]
         assert any("Mean Exit" in str(name) for name in names), names
-        colours = {lab.style.method_style(m)["color"] for m in ("mean-exit", "delog-scl", "bp")}
+        colours = {method_style(m)["color"] for m in ("mean-exit", "delog-scl", "bp")}
         assert len(colours) == 3
-        rows = figures.summary_for_people(figures.summary(runs))
+        rows = curves.summary_for_people(curves.summary(runs))
         assert "Mean Exit" in rows.to_string()
         """,
         """
-        from delog_nb.lab.fields import Form
+        from delog_nb.lab.asks.form import Form
         form = Form({"method": "mean-exit"}, lambda: None)
         assert "mean-exit" in form.fields["method"].options
         assert form.rows["tau"].layout.display == "none"
@@ -543,12 +544,11 @@ def test_exits_are_what_a_way_up_and_out_gives(name: str) -> None:
 def test_rooms_know_no_method_by_name() -> None:
     """Lessons are about named methods; the rooms that every method goes through are not."""
     package = Path(delog_nb.__file__).parent
-    about = {"lab/claims_of_the_paper.py", "lab/associated.py", "lab/assessing.py", "lab/depth.py"}
     found = []
     for room in ("experiment", "measure", "pipeline", "grids", "cli", "lab", "records", "training"):
         for path in (package / room).rglob("*.py"):
             place = str(path.relative_to(package))
-            if place in about or place.startswith("lab/checks/"):
+            if place.startswith("lab/lessons/"):
                 continue
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 code = line.partition("#")[0]

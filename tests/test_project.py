@@ -16,8 +16,8 @@ import yaml
 
 from delog_nb import records
 from delog_nb.cli import main
+from delog_nb.course.syllabus import lessons, update_readme
 from delog_nb.experiment.presets import DEPARTURES
-from delog_nb.lab.syllabus import lessons, update_readme
 
 if sys.version_info >= (3, 11):
     import tomllib

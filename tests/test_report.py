@@ -12,7 +12,7 @@ from conftest import tiny
 
 from delog_nb import train
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.report import page
+from delog_nb.lab.runs.report import page
 from delog_nb.records import Record, record_of
 
 pytestmark = pytest.mark.browser

@@ -22,7 +22,9 @@ ORDER = (
     "records",
     "grids",
     "pipeline",
+    "course",
     "lab",
+    "grading",
     "cli",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -75,4 +77,10 @@ def test_a_room_has_at_most_fifteen_modules_of_three_hundred_lines(name: str) ->
 
 
 # files above 300 lines, each with its reason in CONTRIBUTING.md
-LONG = {"pipeline/schedule.py": 400, "cli/sweep.py": 340, "experiment/schema.py": 360}
+LONG = {
+    "pipeline/schedule.py": 400,
+    "cli/sweep.py": 350,
+    "experiment/schema.py": 360,
+    "course/claims.py": 340,
+    "course/assessing.py": 310,
+}

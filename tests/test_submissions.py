@@ -13,9 +13,9 @@ import nbformat
 import pytest
 
 from delog_nb.cli import main
-from delog_nb.lab.answers import Cell, plan
-from delog_nb.lab.guard import Guard, Refused
-from delog_nb.lab.submissions import Row, table
+from delog_nb.grading.answers import Cell, plan
+from delog_nb.grading.guard import Guard, Refused
+from delog_nb.grading.submissions import Row, table
 
 ANSWER = "import statistics as s\ndef f(v): return s.mean(v), s.stdev(v)"
 # who: cells between the import of the lab and the check; result; a part of the message
@@ -36,7 +36,7 @@ STUDENTS = {
     "neat": (["from mine import f", "open('notes', 'w').write('mine')"], "right", ""),
     "sly": (
         [
-            "import math, delog_nb.lab.checks as c\nlab.check = c.check = lambda *a: True",
+            "import math, delog_nb.course.exercises as c\nlab.check = c.check = lambda *a: True",
             "c.CHECKS['spread'] = ('four_ways', lambda a: None)",
             "math.isclose = lambda *a, **k: True\nc.exercise.__code__ = (lambda name: 0).__code__",
             "c.Result.__init__ = lambda r, *a: setattr(r, 'wrong', None)\nf = lambda v: (0, 0)",
@@ -54,16 +54,16 @@ def cell(source: str) -> nbformat.NotebookNode:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("submitted")
-    sibling = str((root / "right" / "01_four_ways.ipynb").resolve())
+    sibling = str((root / "right" / "01_one_network_four_ways.ipynb").resolve())
     for student, (sources, _, _) in STUDENTS.items():
         sources = [s.replace("SIBLING", sibling) for s in sources]
         cells = ["from delog_nb import lab", *sources, 'lab.check("spread", f)']
-        path = root / student / "01_four_ways.ipynb"
+        path = root / student / "01_one_network_four_ways.ipynb"
         path.parent.mkdir()
         nbformat.write(nbformat.v4.new_notebook(cells=[cell(s) for s in cells]), path)
     (root / "neat" / "mine.py").write_text(ANSWER)
     (root / "broken").mkdir()
-    (root / "broken" / "01_four_ways.ipynb").write_text('{"cells": [')
+    (root / "broken" / "01_one_network_four_ways.ipynb").write_text('{"cells": [')
     (root / "notes.ipynb").write_text(json.dumps(nbformat.v4.new_notebook()))
     return root
 
@@ -87,9 +87,12 @@ def test_every_submission_has_its_own_result(
     _, result, part = STUDENTS[student]
     (row,) = (r for r in rows if r["student"] == student and r["exercise"] == "spread")
     assert row["result"] == result, row
-    sibling = str((folder / "right" / "01_four_ways.ipynb").resolve())
+    sibling = str((folder / "right" / "01_one_network_four_ways.ipynb").resolve())
     assert part.replace("SIBLING", sibling) in row["message"]
-    assert (row["file"], row["lesson"]) == (f"{student}/01_four_ways.ipynb", "four_ways")
+    assert (row["file"], row["lesson"]) == (
+        f"{student}/01_one_network_four_ways.ipynb",
+        "one_network_four_ways",
+    )
     assert float(row["seconds"]) > 0
 
 

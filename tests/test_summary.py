@@ -16,11 +16,11 @@ from delog_nb import Experiment
 from delog_nb.cli import main
 from delog_nb.experiment.identity import identity
 from delog_nb.grids.grid import Grid
-from delog_nb.lab import figures
-from delog_nb.lab.overlay import overlay, overlay_table
-from delog_nb.lab.report import page
-from delog_nb.lab.results import write
-from delog_nb.lab.running import line_of
+from delog_nb.lab.asks.train import line_of
+from delog_nb.lab.runs import curves as figures
+from delog_nb.lab.runs.files import write
+from delog_nb.lab.runs.overlay import overlay, overlay_table
+from delog_nb.lab.runs.report import page
 from delog_nb.records import Record, save
 from delog_nb.records.summary import (
     aligned,

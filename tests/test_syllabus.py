@@ -7,8 +7,8 @@ from pathlib import Path
 
 import nbformat
 
-from delog_nb.lab.stations import course_map
-from delog_nb.lab.syllabus import course, lessons, update_guide
+from delog_nb.course.syllabus import course, lessons, update_guide
+from delog_nb.lab.lessons.start import course_map
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"

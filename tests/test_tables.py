@@ -10,11 +10,11 @@ from scipy import stats
 
 from delog_nb import Experiment, ExperimentError
 from delog_nb.cli import main
+from delog_nb.course.paired import Difference, difference, holm
 from delog_nb.experiment.identity import identity
 from delog_nb.grids.grid import Grid, Layout
-from delog_nb.lab import tables
-from delog_nb.lab.paired import Difference, difference, holm
-from delog_nb.lab.results import write
+from delog_nb.lab.runs import tables
+from delog_nb.lab.runs.files import write
 from delog_nb.records import Record, save
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from delog_nb.experiment import ExperimentError
 
 if TYPE_CHECKING:
-    from delog_nb.lab.submissions import Row
+    from delog_nb.grading.submissions import Row
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +45,9 @@ def run(values: argparse.Namespace) -> int:
     if not values.folder.is_dir():
         raise ExperimentError(f"{values.folder} is not a folder")
 
+    from delog_nb.grading.nursery import Limits
+    from delog_nb.grading.submissions import check_folder, table
     from delog_nb.instruments.files import write_atomically
-    from delog_nb.lab.nursery import Limits
-    from delog_nb.lab.submissions import check_folder, table
 
     rows: list[Row] = []
 

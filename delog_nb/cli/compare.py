@@ -135,7 +135,7 @@ def _write_page(records: list[Record], values: argparse.Namespace) -> str:
         import plotly  # noqa: F401
     except ModuleNotFoundError:
         return "No page: it needs plotly and pandas, pip install 'delog_nb[lab]'"
-    from delog_nb.lab.report import page
+    from delog_nb.lab.runs.report import page
 
     path: Path = values.out / "report.html"
     path.write_text(page(records, _command(values)), encoding="utf-8")

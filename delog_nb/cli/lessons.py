@@ -19,8 +19,8 @@ def run(values: argparse.Namespace) -> int:
 
     Then the start page, the README and the instructor's guide say again what the headers say.
     """
-    from delog_nb.lab.lessons import build, build_page, sources
-    from delog_nb.lab.syllabus import update_guide, update_readme
+    from delog_nb.course.building import build, build_page, sources
+    from delog_nb.course.syllabus import update_guide, update_readme
 
     chosen = [path for path in sources(values.folder) if values.only in path.name]
     if not chosen:

@@ -34,7 +34,7 @@ def run(values: argparse.Namespace) -> int:
 
 def _write(folder: Path, grids: dict[str, grid.Grid], out: Path) -> None:
     from delog_nb import records
-    from delog_nb.lab.results import write
+    from delog_nb.lab.runs.files import write
 
     records_by_id: dict[str, Record] = {}
     for item in records.find(folder):

@@ -6,17 +6,17 @@ Needs plotly, pandas and, where a form is drawn, ipywidgets; the core never does
 from delog_nb.instruments.lazy import lazy
 
 _NAMES = {
-    "session": ("experiment", "headless", "show", "show_table"),
-    "running": ("train_all",),
-    "kept_runs": ("recorded", "recorded_probes", "show_provenance", "show_results"),
-    "predictions": ("outcome", "predict"),
-    "checks": ("check",),
-    "syllabus": ("course",),
-    "stations": ("course_map",),
-    "picking": ("pick",),
-    "laboratory": ("Lab",),
-    "exploring": ("Choice", "explore"),
-    "depth": (
+    "asks.session": ("experiment", "headless", "show", "show_table"),
+    "asks.train": ("train_all",),
+    "runs.recorded": ("recorded", "recorded_probes", "show_provenance", "show_results"),
+    "asks.predict": ("outcome", "predict"),
+    "delog_nb.course.exercises": ("check",),
+    "delog_nb.course.syllabus": ("course",),
+    "lessons.start": ("course_map",),
+    "asks.pick": ("pick",),
+    "asks.workbench": ("Lab",),
+    "asks.explore": ("Choice", "explore"),
+    "lessons.gradient_flow": (
         "cut_figure",
         "cut_table",
         "depth_memory_table",
@@ -33,8 +33,8 @@ _NAMES = {
         "timeline_figure",
         "timeline_table",
     ),
-    "diagram": ("flows_figure", "flows_table"),
-    "contrast": (
+    "lessons.one_network_four_ways": ("flows_figure", "flows_table"),
+    "lessons.contrastive_loss": (
         "agreement_table",
         "circle_figure",
         "circle_table",
@@ -47,22 +47,22 @@ _NAMES = {
         "tau_figure",
         "tau_table",
     ),
-    "paths": ("paths_figure", "paths_table"),
-    "associated": ("associated_figure", "associated_table", "predictions_table"),
-    "blockwise": (
+    "lessons.paths": ("paths_figure", "paths_table"),
+    "lessons.associated": ("associated_figure", "associated_table", "predictions_table"),
+    "lessons.local_objectives": (
         "blocks_figure",
         "blocks_table",
         "exits_figure",
         "exits_table",
         "probe_shares",
     ),
-    "spreading": (
+    "lessons.codes": (
         "distances_figure",
         "distances_table",
         "spreading_figure",
         "spreading_table",
     ),
-    "batches": (
+    "lessons.batch_size": (
         "alone_figure",
         "alone_table",
         "budgets_table",
@@ -79,7 +79,7 @@ _NAMES = {
         "updates_table",
         "updates_per_epoch",
     ),
-    "scratch": (
+    "lessons.from_scratch": (
         "agreement_figure",
         "accuracies_table",
         "gaps_figure",
@@ -89,7 +89,7 @@ _NAMES = {
         "shares_figure",
         "shares_table",
     ),
-    "short_flows": (
+    "lessons.short_flows": (
         "block_gains",
         "early_blocks_figure",
         "early_blocks_table",
@@ -97,7 +97,7 @@ _NAMES = {
         "gain_table",
         "gain_tests",
     ),
-    "projection": (
+    "lessons.projection_heads": (
         "differences_table",
         "pooled_figure",
         "pooled_sizes_table",
@@ -108,7 +108,7 @@ _NAMES = {
         "questions_figure",
         "questions_table",
     ),
-    "pipelines": (
+    "lessons.pipelined_training": (
         "bubbles_figure",
         "bubbles_table",
         "race_figure",
@@ -119,7 +119,7 @@ _NAMES = {
         "stages_table",
         "time_table",
     ),
-    "prices": (
+    "lessons.costs": (
         "bill_figure",
         "bill_table",
         "by_depth_figure",
@@ -132,9 +132,9 @@ _NAMES = {
         "timing_bars",
         "timing_spread",
     ),
-    "claims_of_the_paper": ("checklist",),
-    "claim_figures": ("claims_table", "findings_figure", "findings_table", "verdicts_table"),
-    "comparing": (
+    "delog_nb.course.claims": ("checklist",),
+    "lessons.claims": ("claims_table", "findings_figure", "findings_table", "verdicts_table"),
+    "lessons.full_comparison": (
         "DATA_SETS",
         "all_recorded",
         "compared",
@@ -143,14 +143,19 @@ _NAMES = {
         "pace_figure",
         "pace_table",
     ),
-    "quizzing": ("quiz_question", "quiz_score"),
-    "feeding": ("test_batches", "train_batches"),
-    "images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
-    "figures": ("costs", "curves", "curves_table", "summary", "summary_for_people"),
+    "asks.quiz": ("quiz_question", "quiz_score"),
+    "lessons.feeding": ("test_batches", "train_batches"),
+    "lessons.images": ("class_table", "classes_figure", "image_grid", "view_table", "views_figure"),
+    "runs.curves": ("costs", "curves", "curves_table", "summary", "summary_for_people"),
 }
 __all__ = sorted(name for names in _NAMES.values() for name in names)
 __getattr__ = lazy(
-    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+    __name__,
+    {
+        name: module if module.startswith("delog_nb.") else f"{__name__}.{module}"
+        for module, names in _NAMES.items()
+        for name in names
+    },
 )
 
 

@@ -33,6 +33,17 @@ def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[R
     return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
 
 
+def by_epoch(runs: Iterable[Record], column: str) -> dict[int, list[float]]:
+    """Values of a history column over ``runs``, by epoch."""
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        for row in run.history:
+            value = row[column]
+            if value is not None:
+                values.setdefault(int(row["epoch"] or 0), []).append(float(value))
+    return dict(sorted(values.items()))
+
+
 def diverged(record: Record) -> bool:
     """Whether the run ended without an accuracy."""
     return record.results.get("state") == "diverged"

@@ -1,0 +1,1 @@
+"""The course without its drawings: exercises, claims, the lessons as files."""

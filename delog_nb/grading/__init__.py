@@ -1,0 +1,1 @@
+"""Other people's notebooks: their exercises checked in kernels of their own."""

@@ -1,0 +1,1 @@
+"""What a notebook asks and runs: predictions, menus, forms, training before a person."""

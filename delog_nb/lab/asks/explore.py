@@ -1,0 +1,115 @@
+"""Menus and sliders that draw a figure again; without a front end, the figure of the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from IPython.display import display
+
+from delog_nb.lab.asks.session import figure_and_table, headless, show
+
+Draw = Callable[..., tuple[go.Figure, pd.DataFrame]]
+
+
+class Choice(NamedTuple):
+    """Values to choose from, of which the first is not the default."""
+
+    values: Sequence[Any]
+    default: Any
+
+
+def explore(draw: Draw, **choices: Sequence[Any] | Choice) -> None:
+    """Show what ``draw`` returns, and draw again whenever a choice is changed.
+
+    Numbers are chosen with a slider, other values in a menu. Without a front end the figure of
+    the defaults is shown once, below a line that says what they are and what else there is.
+
+    Args:
+        draw: called with a value for each choice; returns a figure and the table of its numbers
+        choices: the values of each choice, the first being the default, or a `Choice`
+
+    Raises:
+        ValueError: a choice has no values, or a default that is not among them.
+    """
+    offered = {
+        name: given if isinstance(given, Choice) else Choice(given, next(iter(given), None))
+        for name, given in choices.items()
+    }
+    for name, choice in offered.items():
+        if choice.default not in choice.values:
+            raise ValueError(
+                f"{name} = {choice.default!r} is not among its values: "
+                f"{', '.join(map(_text, choice.values)) or 'there are none'}"
+            )
+    defaults = {name: choice.default for name, choice in offered.items()}
+    if headless():
+        for name, choice in offered.items():
+            others = ", ".join(_text(v) for v in choice.values if v != choice.default)
+            line = f"{_label(name)} = {_text(choice.default)}"
+            print(f"{line} (or {others})" if others else line)  # noqa: T201
+        show(*draw(**defaults))
+    else:
+        display(_panel(draw, offered, *draw(**defaults)))
+
+
+def _panel(draw: Draw, offered: dict[str, Choice], figure: go.Figure, table: pd.DataFrame) -> Any:
+    """The choices above an output area that holds the figure and its table."""
+    import ipywidgets as widgets
+
+    area = widgets.Output()
+    area.outputs = figure_and_table(figure, table)
+    note = widgets.Label()
+    menus = {name: _menu(name, choice) for name, choice in offered.items()}
+
+    def redraw(_: Any) -> None:
+        note.value = "computing …"
+        try:
+            area.outputs = figure_and_table(
+                *draw(**{name: menu.value for name, menu in menus.items()})
+            )
+        except Exception as error:
+            # Jupyter would put it into a log that nobody sees
+            area.outputs = (_error(error),)
+            raise
+        finally:
+            note.value = ""
+
+    for menu in menus.values():
+        menu.observe(redraw, "value")
+    return widgets.VBox([*menus.values(), note, area])
+
+
+def _menu(name: str, choice: Choice) -> Any:
+    import ipywidgets as widgets
+
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in choice.values)
+    shared = {
+        "options": [(_text(value), value) for value in choice.values],
+        "value": choice.default,
+        "description": _label(name),
+        "style": {"description_width": "initial"},
+    }
+    if numbers and len(choice.values) > 2:
+        return widgets.SelectionSlider(continuous_update=False, layout={"width": "32em"}, **shared)
+    return widgets.Dropdown(layout={"width": "max-content"}, **shared)
+
+
+def _error(error: Exception) -> dict[str, Any]:
+    sentence = f"{type(error).__name__}: {error}"
+    return {
+        "output_type": "error",
+        "ename": type(error).__name__,
+        "evalue": str(error),
+        "traceback": [sentence],
+    }
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,70 @@
+"""Predict, run, compare: a learner's prediction is kept, and shown beside what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import display
+
+from delog_nb.data.cache import cache_dir
+from delog_nb.instruments.files import write_atomically
+from delog_nb.lab.asks.session import headless, show_table
+
+_NOTHING_YET = "nothing yet"
+
+
+def _path() -> Path:
+    return cache_dir() / "predictions.json"
+
+
+def kept() -> dict[str, str]:
+    """All predictions of this learner, by question."""
+    try:
+        found = json.loads(_path().read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def keep(question: str, prediction: str) -> None:
+    """Remember a prediction, also for later sessions."""
+    with write_atomically(_path()) as file:
+        file.write(json.dumps(kept() | {question: prediction}, indent=1).encode())
+
+
+def predict(question: str, options: Sequence[str]) -> None:
+    """Ask for a prediction, with buttons; without a front end, print the question."""
+    if headless():
+        print(f"{question} ({' / '.join(options)})")  # noqa: T201
+        return
+    import ipywidgets as widgets
+
+    before = kept().get(question)
+    buttons = widgets.RadioButtons(
+        options=list(options),
+        value=before if before in options else None,
+        layout={"width": "max-content"},
+    )
+
+    def on_choice(change: Any) -> None:
+        keep(question, change["new"])
+
+    buttons.observe(on_choice, "value")
+    display(widgets.VBox([widgets.HTML(f"<b>{question}</b>"), buttons]))
+
+
+def outcome(question: str, answer: str) -> None:
+    """Show the prediction that was made for ``question`` beside what came out."""
+    show_table(
+        pd.DataFrame(
+            {
+                "Question": [question],
+                "You predicted": [kept().get(question, _NOTHING_YET)],
+                "It came out": [answer],
+            }
+        )
+    )

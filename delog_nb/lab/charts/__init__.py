@@ -1,0 +1,1 @@
+"""From plain mappings to charts: they know no lesson and no record."""

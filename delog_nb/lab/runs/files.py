@@ -1,0 +1,64 @@
+"""A grid's records written as table or figure: CSV, Markdown, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from delog_nb.grids.grid import Grid
+from delog_nb.instruments.files import write_atomically
+from delog_nb.lab.runs import tables
+from delog_nb.lab.runs.curves import curves, curves_table
+from delog_nb.lab.runs.report import STYLE, table_html
+from delog_nb.records import Record
+
+
+def write(name: str, grid: Grid, records: Sequence[Record], out: Path) -> str:
+    """Write ``<out>/<name>.csv``, ``.md``, ``.tex`` and ``.html`` and return the Markdown.
+
+    Raises:
+        ExperimentError: ``out`` cannot be written, or runs do not fit into one table.
+    """
+    layout, title = grid.layout, grid.title or name
+    found = tables.cells(records, layout)
+    legend = " ".join(filter(None, (tables.legend(found, layout), grid.note)))
+    tests = tables.differences(found)
+    reference = "BP" if layout.rows == "method" else "the best of its column"
+    heading = f"Difference from {reference}, paired over seeds"
+
+    markdown = [f"## {title}\n", tables.to_markdown(tables.table(found, layout, "markdown"))]
+    markdown.append(legend + "\n")
+    if len(tests):
+        markdown += [f"{heading}:\n", tables.to_markdown(tests)]
+    body = [f"<h1>{html.escape(title)}</h1>"]
+    body.append(tables.to_html(tables.table(found, layout, "html")))
+    body.append(f'<p class="note">{html.escape(legend)}</p>')
+    if len(tests):
+        body += [f"<h2>{heading}</h2>", table_html(tests, ("Setting", "Verdict"))]
+    if layout.kind == "figure":
+        by_epoch = curves_table(records, layout.values[0], layout.rows).reset_index()
+        drawn = curves(records, layout.values[0], title, layout.rows)
+        markdown += ["By epoch:\n", tables.to_markdown(by_epoch.astype(str))]
+        body += [drawn.to_html(full_html=False, include_plotlyjs=False), table_html(by_epoch)]
+        body.insert(0, f"<script>{get_plotlyjs()}</script>")
+        _save(out / f"{name}-epochs.csv", by_epoch.to_csv(index=False))
+    text = "\n".join(markdown)
+    _save(out / f"{name}.csv", tables.numbers(found).to_csv(index=False))
+    _save(out / f"{name}.md", text)
+    latex = tables.to_latex(tables.table(found, layout, "latex"), f"{title}. {legend}")
+    _save(out / f"{name}.tex", latex)
+    _save(
+        out / f"{name}.html",
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
+        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n",
+    )
+    return text
+
+
+def _save(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())
