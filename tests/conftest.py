@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from support.runs import make_folder
 
-from delog_nb import Experiment
-from delog_nb.experiment import plugins, registry
-from delog_nb.experiment.rules import readable
-from delog_nb.training import Row
+from delog_nb.experiment import registry
 
 torch.set_num_threads(1)
+collect_ignore_glob = ["support/plugins/*"]  # what they declare is for single tests
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -53,33 +50,9 @@ def cifar10_jpeg(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return next(root.rglob("train")).parent
 
 
-def make_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), count: int = 3) -> Path:
-    """An image folder with ``count`` random images a class in train and in test."""
-    rng = np.random.default_rng(0)
-    for part in ("train", "test"):
-        for name in classes:
-            folder = root / part / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-    return root
-
-
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "images")
-
-
-PLUGINS = Path(__file__).with_name("plugins")
-collect_ignore_glob = ["plugins/*"]  # what they declare is for single tests
-
-
-def plugged(name: str) -> Path:
-    """Register what the plug-in ``name`` of the tests declares; its file."""
-    path = PLUGINS / f"{name}.py"
-    registry.use(plugins.read(path))
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -94,31 +67,15 @@ def registries() -> Iterator[None]:
         own.update({name: replace(e, make=e.make or loaded[name]) for name, e in entries.items()})
 
 
-def tiny(**changes: object) -> Experiment:
-    """A run of a second, in float32; options that it does not read are left out."""
-    small = {"preset": "quick", "limit": 200, "batch_size": 32, "epochs": 2, "precision": "float32"}
-    return Experiment(**readable(small | changes))
-
-
-def same_history(one: list[Row], other: list[Row]) -> bool:
-    """Equal to the last bit, in all but the clock's readings."""
-
-    def figures(rows: list[Row]) -> list[Row]:
-        clock = ("seconds", "eval_seconds", "images_per_s")
-        return [{k: v for k, v in row.items() if k not in clock} for row in rows]
-
-    return figures(one) == figures(other)
-
-
 # Those that take longest, in order: begun first, they leave short ones to the end. The browser
 # goes first, beside the lessons, which need one core.
 LONGEST = (
-    "test_browser_lab",
+    "test_jupyterlab",
     "*.ipynb",
     "test_pipeline",
     "test_sweep",
     "test_cli",
-    "test_lesson_pipelined",
+    "test_pipelined_training",
 )
 
 

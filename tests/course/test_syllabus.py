@@ -1,0 +1,89 @@
+"""The map of the course, its table and the instructor's guide say what the lessons say."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+
+from delog_nb.course.syllabus import course, lessons, update_guide
+from delog_nb.lab.lessons.start import course_map
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+AGAIN = "stale: run `make lessons`"
+
+
+def make_lesson(folder: Path, number: int, title: str, opening: str) -> None:
+    header = f"# {number} · {title}\n\n**You will learn** <much>.\n\n**Takes** {number} minutes"
+    header += " to read, 5 seconds to run on 2 cores (60 MB)."
+    cells = [nbformat.v4.new_markdown_cell(text) for text in (header, opening)]
+    exercise = nbformat.v4.new_code_cell("x = ...", metadata={"tags": ["exercise"]})
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[*cells, exercise]), folder / f"{number:02}_lesson.ipynb"
+    )
+
+
+def texts(folder: Path) -> list[str]:
+    return [note.text for note in course_map(folder).layout.annotations]
+
+
+def test_the_map_has_a_station_for_every_lesson_in_order(tmp_path: Path) -> None:
+    make_lesson(tmp_path, 11, "Last", "Is there one? We ended so: **is this\nthe one?** Or this?")
+    make_lesson(tmp_path, 2, "Second <b>", "It ended with a doubt: why should it? Who knows?")
+    make_lesson(tmp_path, 5, "Fifth", "There is nothing to ask.")
+    assert [lesson.number for lesson in lessons(tmp_path)] == [2, 5, 11]
+    assert [lesson.question for lesson in lessons(tmp_path)] == [
+        "Why should it?",
+        "",
+        "Is this the one?",
+    ]
+    assert [t for t in texts(tmp_path) if t] == [
+        *("<b>THE IDEA</b>", "<b>Second &lt;b&gt;</b>", "Why should it?", "2 min", "<b>2</b>"),
+        *("<b>THE MEASUREMENTS</b>", "<b>Fifth</b>", "5 min", "<b>5</b>"),
+        *("<b>THE BALANCE</b>", "<b>Last</b>", "Is this the one?", "11 min", "<b>11</b>"),
+    ]
+    assert "3 lessons, 18 minutes" in course_map(tmp_path).layout.title.text
+
+
+def test_no_texts_of_the_map_lie_on_each_other() -> None:
+    places: dict[float, list[float]] = {}
+    for note in course_map(NOTEBOOKS).layout.annotations:
+        places.setdefault(note.y, []).append(note.x + (note.xshift or 0) / 1000)
+    rows = sorted(places)
+    assert all(below - above >= 18 for above, below in pairwise(rows))
+    assert all(len(set(row)) == len(row) for row in places.values())
+    shown = " ".join(texts(NOTEBOOKS))
+    for lesson in lessons(NOTEBOOKS):
+        assert lesson.question
+        assert f"<b>{lesson.title}</b>" in shown
+        assert lesson.question in " ".join(shown.split())
+
+
+def test_a_folder_without_lessons_has_an_empty_map(tmp_path: Path) -> None:
+    (tmp_path / "01_draft.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook()))
+    assert "0 lessons" in course_map(tmp_path).layout.title.text
+
+
+def test_the_start_page_shows_the_lessons_as_they_are() -> None:
+    page = nbformat.read(NOTEBOOKS / "00_start.ipynb", as_version=4)
+    stored = [o for cell in page.cells for o in cell.get("outputs", [])]
+    tables = [o.data["text/html"] for o in stored if "text/html" in o.data]
+    assert tables == [course(NOTEBOOKS).data], AGAIN
+    assert any("image/png" in output.data for output in stored)
+    linked = " ".join(cell.source for cell in page.cells)
+    assert all(f"({name}.ipynb)" in linked for name in ("lab", "glossary", "experiment"))
+
+
+def test_the_instructors_guide_has_the_lessons_as_they_are(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "instructors.md").read_text()
+    guide = tmp_path / "guide.md"
+    guide.write_text(text.replace("| 1 | One network", "| 7 | Two networks"))
+    assert update_guide(guide, NOTEBOOKS)
+    assert guide.read_text() == text, AGAIN
+    make_lesson(tmp_path, 3, "Third", "Is it?")
+    assert update_guide(guide, tmp_path)
+    assert "| 3 | Third | Is it? | 3 | 1 |\n| | All | | 3 | 1 |\n\n" in guide.read_text()
+    guide.write_text("no place for it")
+    assert not update_guide(guide, tmp_path)

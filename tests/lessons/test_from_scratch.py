@@ -1,0 +1,132 @@
+"""Lesson 4: what it measures and draws is so, and its checks know right from wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from support.runs import same_history, tiny
+from torch import Tensor, nn
+
+from delog_nb import data, methods
+from delog_nb.lab.charts.boxes import sub
+from delog_nb.lab.lessons import feeding
+from delog_nb.lab.lessons.from_scratch import (
+    accuracies_table,
+    gaps_figure,
+    gaps_table,
+    reach_figure,
+    reach_table,
+    shares_figure,
+    shares_table,
+)
+from delog_nb.lab.lessons.paths import paths_figure, paths_table
+from delog_nb.measure.cost import parameter_counts
+from delog_nb.measure.reach import reach
+from delog_nb.methods import Batch
+from delog_nb.training import train
+
+
+def chain(detach: bool) -> tuple[list[Tensor], list[nn.Module]]:
+    """Three linear layers with a loss each."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = [nn.Linear(3, 3) for _ in range(3)]
+    r, losses = torch.randn(5, 3), []
+    for layer in layers:
+        r = layer(r.detach() if detach else r).tanh()
+        losses.append(r.square().sum())
+    return losses, layers
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_reach_is_the_length_of_what_backward_leaves_in_grad(detach: bool) -> None:
+    losses, layers = chain(detach)
+    found = reach(losses, layers)
+    assert all(p.grad is None for layer in layers for p in layer.parameters())
+    for row, loss in enumerate(losses):
+        for layer in layers:
+            layer.zero_grad(set_to_none=True)
+        loss.backward(retain_graph=True)
+        for column, layer in enumerate(layers):
+            gradients = [p.grad.flatten() for p in layer.parameters() if p.grad is not None]
+            assert bool(gradients) == (column == row or (column < row and not detach))
+            if gradients:
+                length = torch.cat(gradients).norm().item()
+                assert found[row, column].item() == pytest.approx(length, rel=1e-5)
+            else:
+                assert found[row, column].isnan()
+
+
+def test_a_gradient_of_zero_is_not_none() -> None:
+    layer = nn.Linear(2, 1)
+    (found,) = reach([(layer(torch.ones(1, 2)) * 0).sum()], [layer])
+    assert found.tolist() == [0.0]
+
+
+def test_train_batches_are_those_of_training() -> None:
+    """A loop over them ends, bit for bit, at the losses of `delog_nb.train`."""
+    run = tiny(method="delog-scl", device="cpu", limit=100)
+    images = data.load(run)
+    method = methods.build(run).to(memory_format=torch.channels_last)
+    adams = [torch.optim.Adam(part.parameters(), run.lr, fused=True) for part in method.parts()]
+    total = torch.zeros(len(adams))
+    for batch, labels in feeding.train_batches(run, images, 0):
+        r, count = batch, len(labels) // 2
+        for place, (part, adam) in enumerate(zip(method.parts(), adams, strict=True)):
+            r, _, loss = part(r.detach(), Batch.of(labels))
+            loss.backward()
+            adam.step()
+            adam.zero_grad()
+            total[place] += loss.detach() * count
+    history = train(run, data=images).history
+    means = (total / len(images.train)).tolist()
+    row: dict[str, Any] = {f"loss_{n}": loss for n, loss in enumerate(means, 1)}
+    assert same_history([{n: history[0][n] for n in row}], [row])
+
+
+def test_test_batches_are_all_test_images_once() -> None:
+    run = tiny()
+    images = data.load(run)
+    pixels, labels = zip(*feeding.test_batches(run, images), strict=True)
+    assert torch.equal(torch.cat(labels), images.test.labels)
+    back = torch.cat(pixels) * images.std[0] + images.mean[0]
+    assert torch.equal((back * 255).round().to(torch.uint8), images.test.images)
+
+
+def test_paths_say_what_each_one_goes_through() -> None:
+    run = tiny(depth=3)
+    table = paths_table(run)
+    assert list(table["Goes through"]) == [
+        "x → f₁ → g₁",
+        "detached r₁ → f₂ → g₂",
+        "detached r₂ → f₃ → g₃",
+        "detached r₃ → f₄",
+        "x → f₁ → f₂ → f₃ → f₄",
+    ]
+    counts = [int(n.replace(",", "")) for n in table["Parameters on it"]]
+    assert (sum(counts[:-1]), counts[-1]) == parameter_counts(run)
+    names = {trace.name for trace in paths_figure(run).data}
+    assert names >= {"gradient", "inference path", "effective", "affiliated"}
+    assert sub("L", 10) == "L₁₀"
+
+
+def test_paths_of_longer_components_are_refused() -> None:
+    with pytest.raises(ValueError, match="components of one layer each"):
+        paths_figure(tiny(method="bp"))
+
+
+def test_figures_and_tables_hold_the_same_numbers() -> None:
+    matrix = torch.tensor([[0.5, torch.nan], [0.0, 20.0]], dtype=torch.float64)
+    names = (["L₁", "L₂"], ["f₁", "f₂"])
+    figure, table = reach_figure({"cut": matrix}, *names), reach_table({"cut": matrix}, *names)
+    assert [list(row) for row in figure.data[0].text] == [["0.5", "–"], ["0", "20"]]
+    assert table[["f₁", "f₂"]].to_numpy().tolist() == [["0.5", "–"], ["0", "20"]]
+    gaps = {"float32": {"f₁": 1e-6, "f₂": 0.0}, "float64": {"f₁": 2e-15, "f₂": 0.0}}
+    figure = gaps_figure(gaps)
+    assert figure.data[0].y[0] == 1e-6
+    assert figure.data[0].text == ("", "equal")
+    assert list(gaps_table(gaps).iloc[1]) == ["0 (equal)"] * 2
+    assert [list(bar.y) for bar in shares_figure([5, 7], [9, 0]).data] == [[5, 7], [9, None]]
+    assert list(shares_table([5, 7], [9, 0]).iloc[-1]) == ["all", "12", "9"]
+    assert accuracies_table({"a": [0.5, 1.0]})["a (%)"].to_dict() == {1: "50.00", 2: "100.00"}

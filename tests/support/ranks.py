@@ -1,0 +1,195 @@
+"""What a rank does in the tests of `delog_nb.pipeline`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed import TCPStore
+
+from delog_nb import methods, train
+from delog_nb.cli.rank import main
+from delog_nb.data import Views, load
+from delog_nb.losses import supervised_contrastive_loss
+from delog_nb.pipeline import DataParallel, Pipeline, joined
+from delog_nb.training import Batches, Taken, autocast, local_losses, train_step
+from delog_nb.training.team import Team
+from support import golden
+from support.forked import FORKED
+from support.runs import plugged, tiny
+
+DECOUPLED = ("delog-scl", "early-exit", "al")
+# 150 images in batches of 16: ten steps an epoch, the last one of 6 images
+FIFTY_STEPS = {"limit": 150, "val_fraction": 0.0, "batch_size": 16, "epochs": 5}
+
+
+def experiments(depth: int = 5) -> list[object]:
+    """A run of 50 steps for each decoupled method; depth 5 gives AL five components."""
+    return [tiny(method=name, depth=depth, **FIFTY_STEPS) for name in DECOUPLED]
+
+
+def save(run: object, team: Team, folder: Path, name: str) -> None:
+    if team.reports:
+        weights, history = run.model.state_dict(), run.history  # type: ignore[attr-defined]
+        torch.save({"weights": weights, "history": history}, folder / f"{name}.pt")
+
+
+def pipelined(folder: Path) -> None:
+    """Fifty steps of every decoupled method; the last rank has all weights and the history."""
+    for experiment in experiments():
+        team = Pipeline()
+        run = train(experiment, team=team)  # type: ignore[arg-type]
+        save(run, team, folder, experiment.method)  # type: ignore[attr-defined]
+        kept = [p.device.type for p in run.model.parameters()].count("cpu")
+        (folder / f"{experiment.method}-{team.rank}.json").write_text(  # type: ignore[attr-defined]
+            json.dumps({"runs": team.runs, "kept": kept, "rows": len(run.history)})
+        )
+
+
+def dropout(folder: Path) -> None:
+    """A net that draws in every component, in a pipeline."""
+    plugged("dropout_net")
+    team = Pipeline()
+    save(train(tiny(method="early-exit", net="with-dropout"), team=team), team, folder, "dropout")
+
+
+def interrupted(folder: Path) -> None:
+    """A run that rank 0 stops in its second epoch, then goes on from the checkpoint; bf16."""
+    experiment = tiny(precision="bf16", epochs=3)
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 9
+
+    first = train(experiment, None, stop, checkpoint=folder / "checkpoint.pt", team=Pipeline())
+    events: list[object] = []
+    team = Pipeline()
+    run = train(experiment, events.append, checkpoint=folder / "checkpoint.pt", team=team)
+    save(run, team, folder, "resumed")
+    kinds = [type(event).__name__ for event in events]
+    (folder / f"stop-{team.rank}.json").write_text(
+        json.dumps({"stopped": first.stopped, "rows": len(first.history), "events": kinds})
+    )
+
+
+def data_parallel(folder: Path) -> None:
+    """z, labels and gradients of a loss on two ranks; then steps of every method."""
+    team = DataParallel()
+    images = [2, 3]  # of each rank; two views of each
+    torch.manual_seed(team.rank)
+    count = 2 * images[team.rank]
+    z = torch.randn(count, 4, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(0, 3, (images[team.rank],)).repeat(2)
+    loss = supervised_contrastive_loss(*team.join(images, z, labels))
+    (loss * count / 10).backward()
+    rows = torch.arange(2 * count).double() + 100 * team.rank  # two rows a view
+    torch.save(
+        {
+            "z": z.detach(),
+            "labels": labels,
+            "loss": loss.detach(),
+            "grad": z.grad,
+            "joined": team.join(images, rows, labels),
+        },
+        folder / f"z-{team.rank}.pt",
+    )
+    for name in (*DECOUPLED, "bp"):
+        found = sgd_steps(name, DataParallel())
+        if team.reports:
+            torch.save(found, folder / f"{name}.pt")
+
+
+class PlainBatches(Batches):
+    """Batches of 15 images without augmentation, in float64."""
+
+    def views(self, index: torch.Tensor) -> torch.Tensor:
+        return self.split.images[index].double().div(255).repeat(2, 1, 1, 1)
+
+
+def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
+    """Weights and losses of three steps of plain gradient descent in float64.
+
+    Unlike Adam it makes no large step of a gradient that is rounding alone. 15 images cannot be
+    shared evenly.
+    """
+    experiment = tiny(method=name, norm="none", limit=45, val_fraction=0.0, batch_size=15)
+    images = load(experiment)
+    method = methods.build(experiment).double()
+    batches = PlainBatches(images.train, Views.of(experiment, images.mean, images.std), 15, 0)
+    own = team.assign(method, batches, autocast(torch.device("cpu"), "float32"))
+    optimizers = [torch.optim.SGD(part.parameters(), lr=0.5) for part in own.parts()]
+    team.begin([15] * 3)
+    losses = []
+    for step in range(3):
+        taken = team.take(batches, step, lambda: False)
+        assert taken is not None
+        flow = local_losses(own.parts(), taken.r, taken.batch)
+        made = Taken(*train_step(own.parts(), optimizers, flow, team))
+        losses.append(torch.stack(team.give(made)))
+    return method.state_dict(), losses
+
+
+PARTS = {
+    "pipelined": pipelined,
+    "dropout": dropout,
+    "interrupted": interrupted,
+    "data_parallel": data_parallel,
+    "golden_pipeline": partial(golden.be_rank, "pipeline"),
+    "golden_data_parallel": partial(golden.be_rank, "data_parallel"),
+}
+
+
+def be_rank(rank: int, count: int, port: int, words: list[str], errors: Path) -> None:
+    """What torchrun would start: a part of these tests, or the module with command-line flags."""
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 2)
+    if words[0] in PARTS:
+        with joined():
+            PARTS[words[0]](Path(words[1]))
+    else:
+        sys.exit(main(words))
+
+
+@contextmanager
+def ranks_of(count: int, words: list[str], folder: Path) -> Iterator[list[Any]]:
+    """``count`` rank processes and, as torchrun has it, the store that they meet in."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ranks = [
+        FORKED.Process(target=be_rank, args=(k, count, store.port, words, folder / "errors.txt"))
+        for k in range(count)
+    ]
+    for rank in ranks:
+        rank.start()
+    yield ranks
+    for rank in ranks:
+        rank.join(60)
+    alive = [rank for rank in ranks if rank.is_alive()]
+    for rank in alive:
+        rank.kill()
+    assert not alive
+
+
+def run_ranks(count: int, *words: str, folder: Path) -> None:
+    with ranks_of(count, list(words), folder) as ranks:
+        pass
+    errors = (folder / "errors.txt").read_text()
+    assert [rank.exitcode for rank in ranks] == [0] * count, errors
