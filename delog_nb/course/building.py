@@ -65,13 +65,13 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def student(lesson: NotebookNode) -> NotebookNode:
-    """The lesson without solutions; what the checks said to them goes too."""
+    """The lesson without solutions and outputs: what it shows, the student's own run shows."""
     made = copy.deepcopy(lesson)
     made.cells = [cell for cell in made.cells if "solution" not in tags(cell)]
     for cell in made.cells:
-        if {"check", "exercise"} & set(tags(cell)):
+        if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        if cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
+        elif cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
             cell.source = cell.source.replace("](../", "](")
     return made
 

@@ -57,9 +57,10 @@ def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float
     """
     if len(values) < 2:
         return math.nan, math.nan
-    mean, count = float(np.mean(values)), len(values)
-    half = float(stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
-    return mean - half, mean + half
+    if np.ptp(values) == 0:  # scipy has no interval of equal values
+        return float(values[0]), float(values[0])
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(level)
+    return float(low), float(high)
 
 
 def p_text(p: float) -> str:

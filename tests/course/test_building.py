@@ -71,8 +71,8 @@ def test_a_lesson_is_run_measured_and_written_twice(
     assert made.cells[0].source == solved.cells[0].source
     assert "](glossary.ipynb)" in made.cells[1].source
     assert not any("solution" in tags(c) for c in made.cells)
-    assert made.cells[2].outputs == solved.cells[2].outputs
-    assert made.cells[-1].outputs == []  # what the check said was of the solution
+    code = [c for c in made.cells if c.cell_type == "code"]
+    assert all((c.outputs, c.execution_count) == ([], None) for c in code)
 
     here, machine = nbformat.read(notebooks / "00_start.ipynb", as_version=4).cells
     assert here.outputs[0].data["text/plain"] == "'here'"

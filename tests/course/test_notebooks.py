@@ -119,6 +119,7 @@ def test_students_get_the_same_without_solutions(path: Path) -> None:
     made = read(NOTEBOOKS / path.name)
     assert sources_of(made) == sources_of(student(read(path)))
     assert not any("solution" in tags(cell) for cell in made.cells)
+    assert all((cell.outputs, cell.execution_count) == ([], None) for cell in code(made))
 
 
 @pytest.mark.parametrize("path", ALL, ids=name)

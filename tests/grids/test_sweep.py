@@ -149,8 +149,8 @@ def test_runs_of_an_executor_that_is_out_of_reach_are_lost(
 
     monkeypatch.setattr(module, "_LOST_SECONDS", -1.0)
     monkeypatch.setattr(module, "_TICK_SECONDS", 0.01)
-    progress = sweep(runs(3), tmp_path, Silent(), reachable=lambda: False)
-    assert (progress.failed, progress.total) == (3, 3)
+    progress = sweep(runs(4), tmp_path, Silent(), reachable=lambda: False)
+    assert (progress.failed, progress.total) == (4, 4)
     assert all("was lost (no connection)" in o.error for o in progress.outcomes.values())
 
 

@@ -71,9 +71,7 @@ def test_the_base_dependencies_are_those_of_all_rooms_but_the_lab() -> None:
     base = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
     files = (ROOT / "delog_nb").rglob("*.py")
     of_lab = ("course", "lab", "grading")  # rooms that the extra is for
-    core = third_party(
-        p for p in files if p.relative_to(ROOT / "delog_nb").parts[0] not in of_lab
-    )
+    core = third_party(p for p in files if p.relative_to(ROOT / "delog_nb").parts[0] not in of_lab)
     # what these are asked for, they ask whether it is there: doctor, sweep, compare's page
     assert core - base == {"anywidget", "distributed", "pandas", "papermill", "plotly"}
     assert base <= core

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from jinja2 import Template
 from plotly.offline import get_plotlyjs
 
 from delog_nb.grids.grid import Grid
@@ -14,6 +14,19 @@ from delog_nb.lab.runs import tables
 from delog_nb.lab.runs.curves import curves, curves_table
 from delog_nb.lab.runs.report import STYLE, table_html
 from delog_nb.records import Record
+
+_PAGE = Template(
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<link rel="icon" href="data:,"><style>{{ style | safe }}</style></head><body>
+{% if plotly %}<script>{{ plotly | safe }}</script>{% endif %}<h1>{{ title }}</h1>
+{{ table | safe }}<p class="note">{{ legend }}</p>
+{% if tests %}<h2>{{ heading }}</h2>{{ tests | safe }}{% endif %}
+{{ figure | safe }}{{ numbers | safe }}
+</body></html>
+""",
+    autoescape=True,
+)
 
 
 def write(name: str, grid: Grid, records: Sequence[Record], out: Path) -> str:
@@ -33,29 +46,23 @@ def write(name: str, grid: Grid, records: Sequence[Record], out: Path) -> str:
     markdown.append(legend + "\n")
     if len(tests):
         markdown += [f"{heading}:\n", tables.to_markdown(tests)]
-    body = [f"<h1>{html.escape(title)}</h1>"]
-    body.append(tables.to_html(tables.table(found, layout, "html")))
-    body.append(f'<p class="note">{html.escape(legend)}</p>')
+    parts = {"table": tables.to_html(tables.table(found, layout, "html"))}
     if len(tests):
-        body += [f"<h2>{heading}</h2>", table_html(tests, ("Setting", "Verdict"))]
+        parts["tests"] = table_html(tests, ("Setting", "Verdict"))
     if layout.kind == "figure":
         by_epoch = curves_table(records, layout.values[0], layout.rows).reset_index()
         drawn = curves(records, layout.values[0], title, layout.rows)
         markdown += ["By epoch:\n", tables.to_markdown(by_epoch.astype(str))]
-        body += [drawn.to_html(full_html=False, include_plotlyjs=False), table_html(by_epoch)]
-        body.insert(0, f"<script>{get_plotlyjs()}</script>")
+        parts["figure"] = drawn.to_html(full_html=False, include_plotlyjs=False)
+        parts |= {"numbers": table_html(by_epoch), "plotly": get_plotlyjs()}
         _save(out / f"{name}-epochs.csv", by_epoch.to_csv(index=False))
     text = "\n".join(markdown)
     _save(out / f"{name}.csv", tables.numbers(found).to_csv(index=False))
     _save(out / f"{name}.md", text)
     latex = tables.to_latex(tables.table(found, layout, "latex"), f"{title}. {legend}")
     _save(out / f"{name}.tex", latex)
-    _save(
-        out / f"{name}.html",
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
-        f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n",
-    )
+    named = {"title": title, "legend": legend, "heading": heading, "style": STYLE}
+    _save(out / f"{name}.html", _PAGE.render(**named, **parts))
     return text
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import pandas as pd
+from jinja2 import Template
 from plotly.offline import get_plotlyjs
 
 from delog_nb.experiment.registry import NETS
@@ -33,6 +33,49 @@ p.note { color: #57606a; font-size: .92rem; max-width: 75ch; }
 """
 
 
+_TABLE = Template(
+    """<div class="scroll"><table><thead><tr>
+{%- for name in columns %}<th style="text-align:{{ side(name) }}">{{ name }}</th>{% endfor -%}
+</tr></thead><tbody>
+{%- for row in rows %}<tr>
+{%- for name, value in row %}<td style="text-align:{{ side(name) }}">{{ value | safe if marked_up else value }}</td>{% endfor -%}
+</tr>{% endfor -%}
+</tbody></table></div>""",
+    autoescape=True,
+)
+_PAGE = Template(
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<link rel="icon" href="data:,">
+<style>{{ style | safe }}</style><script>{{ plotly | safe }}</script></head><body>
+<h1>{{ title }}</h1>
+<p class="note">{{ runs }} runs, preset {{ first.experiment.preset }}, {{ first.results.epochs }} \
+epochs{% if first.experiment.limit %} with {{ "{:,}".format(first.experiment.limit) }} training \
+images{% endif %}, seeds {{ seeds | join(", ") }}.</p>
+{% for section in sections %}<h2>{{ section.title }}</h2>
+{{ section.table | safe }}{{ section.curves | safe }}
+<details><summary>The numbers of this figure (test accuracy in %)</summary>
+{{- section.numbers | safe }}</details>
+{{ section.costs | safe }}{% endfor %}
+<h2>How to read this page</h2>
+<p class="note">Accuracy is the share of test images whose class is predicted, after the last epoch;
+beside it the accuracy at the epoch that did best on validation images, and the best over all
+epochs, which looks at the test images to choose and so flatters. ± is the standard deviation over
+seeds. Parameters at inference are the effective ones; what training has beyond them is affiliated
+(projection heads, local classifiers, bridges and target encoders). Seconds per epoch are training
+without evaluation. Peak memory counts live tensors of one training step: parameters, gradients,
+optimizer state and activations.</p>
+<h2>How this page was made</h2>
+<p class="note"><code>{{ command }}</code></p>
+{{ origins | safe }}
+</body></html>
+""",
+    autoescape=True,
+)
+
+
 def table_html(
     table: pd.DataFrame, text_columns: Sequence[str] = (), *, marked_up: bool = False
 ) -> str:
@@ -41,21 +84,11 @@ def table_html(
     With ``marked_up`` the cells are HTML already.
     """
 
-    def cell(tag: str, column: object, value: object) -> str:
-        side = "left" if column in text_columns else "right"
-        text = str(value) if marked_up and tag == "td" else html.escape(str(value))
-        return f'<{tag} style="text-align:{side}">{text}</{tag}>'
-
-    head = "".join(cell("th", column, column) for column in table.columns)
-    body = "".join(
-        "<tr>"
-        + "".join(cell("td", c, v) for c, v in zip(table.columns, row, strict=True))
-        + "</tr>"
-        for row in table.itertuples(index=False)
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
+    return _TABLE.render(
+        columns=list(table.columns),
+        rows=[zip(table.columns, row, strict=True) for row in table.itertuples(index=False)],
+        marked_up=marked_up,
+        side=lambda name: "left" if name in text_columns else "right",
     )
 
 
@@ -66,54 +99,31 @@ def page(records: Sequence[Record], command: str) -> str:
     for label, net in dict.fromkeys((label, net) for label, net, _ in grouped(records)):
         chosen = [r for r in records if (r.experiment.data_label, r.experiment.net) == (label, net)]
         rows = table[(table["data_label"] == label) & (table["net"] == net)]
-        numbers = curves_table(chosen).reset_index()
-        sections += [
-            f"<h2>{html.escape(NETS.label(net))} on {html.escape(label)}</h2>",
-            table_html(summary_for_people(rows), ("Data", "Net", "Method")),
-            _figure(curves(chosen)),
-            "<details><summary>The numbers of this figure (test accuracy in %)</summary>"
-            + table_html(numbers, ("Epoch",))
-            + "</details>",
-            _figure(costs(rows)),
-        ]
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>One network, trained {table["method"].nunique()} ways</title>
-<link rel="icon" href="data:,">
-<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body>
-<h1>One network, trained {table["method"].nunique()} ways</h1>
-<p class="note">{_preamble(records)}</p>
-{"".join(sections)}
-<h2>How to read this page</h2>
-<p class="note">Accuracy is the share of test images whose class is predicted, after the last epoch;
-beside it the accuracy at the epoch that did best on validation images, and the best over all
-epochs, which looks at the test images to choose and so flatters. ± is the standard deviation over
-seeds. Parameters at inference are the effective ones; what training has beyond them is affiliated
-(projection heads, local classifiers, bridges and target encoders). Seconds per epoch are training
-without evaluation. Peak memory counts live tensors of one training step: parameters, gradients,
-optimizer state and activations.</p>
-<h2>How this page was made</h2>
-<p class="note"><code>{html.escape(command)}</code></p>
-{_origins(records)}
-</body></html>
-"""
+        sections.append(
+            {
+                "title": f"{NETS.label(net)} on {label}",
+                "table": table_html(summary_for_people(rows), ("Data", "Net", "Method")),
+                "curves": _figure(curves(chosen)),
+                "numbers": table_html(curves_table(chosen).reset_index(), ("Epoch",)),
+                "costs": _figure(costs(rows)),
+            }
+        )
+    return _PAGE.render(
+        title=f"One network, trained {table['method'].nunique()} ways",
+        style=STYLE,
+        plotly=get_plotlyjs(),
+        runs=len(records),
+        first=records[0],
+        seeds=sorted({r.experiment.seed for r in records}),
+        sections=sections,
+        command=command,
+        origins=_origins(records),
+    )
 
 
 def _figure(figure: object) -> str:
     text: str = figure.to_html(full_html=False, include_plotlyjs=False)  # type: ignore[attr-defined]
     return text
-
-
-def _preamble(records: Sequence[Record]) -> str:
-    first = records[0]
-    seeds = sorted({r.experiment.seed for r in records})
-    images = first.experiment.limit
-    taken = f" with {images:,} training images" if images else ""
-    return html.escape(
-        f"{len(records)} runs, preset {first.experiment.preset}, {first.results['epochs']} epochs"
-        f"{taken}, seeds {', '.join(map(str, seeds))}."
-    )
 
 
 def _origins(records: Sequence[Record]) -> str:
