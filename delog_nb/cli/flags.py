@@ -41,7 +41,7 @@ def use_plugins(words: Sequence[str]) -> None:
     Raises:
         ExperimentError: one cannot be read or run.
     """
-    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder = Parser(prog="delog-nb", add_help=False)
     add_plugin_flag(finder)
     for path in finder.parse_known_args([word for word in words if word != "--help"])[0].plugin:
         use(read(path))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from delog_nb.data.images import Raw
+from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.plugins import origin
 from delog_nb.experiment.registry import DATASETS, DatasetEntry
 
@@ -71,6 +72,8 @@ def dataset(name: str, *, label: str, **declared: Any) -> Callable[[Made], Made]
             return _Function(made, folder)
 
         is_source = isinstance(made, type) and issubclass(made, Source)
+        if not is_source and not declared.get("classes"):
+            raise ExperimentError(f"dataset {name!r} is a function: give classes, their number")
         DATASETS.add(
             DatasetEntry(
                 name,

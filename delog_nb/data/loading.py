@@ -54,6 +54,11 @@ def load(experiment: Experiment) -> ImageData:
             f"{experiment.data_id} says: they are {found or 'known by their name alone'}"
         )
     raw = _resized(own.read(experiment.image_size), experiment.image_size)
+    if 0 < entry.classes < len(raw.classes):
+        raise DataError(
+            f"dataset {experiment.dataset} has labels of {len(raw.classes)} classes where it "
+            f"declares {entry.classes}"
+        )
     mean, std = entry.mean, entry.std
     if mean is None or std is None:
         mean, std = statistics(raw.train_images)

@@ -7,13 +7,15 @@ flags, forms, papermill's parameters, records and errors.
 import difflib
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+
+from delog_nb.experiment.errors import ExperimentError
 
 _UNSET: Any = object()
 _KINDS = {"bool": bool, "int": int, "float": float, "path": Path, "text": str, "choice": str}
@@ -59,7 +61,12 @@ class Option:
     group: str = ""
 
     def __post_init__(self) -> None:
-        kind = "choice" if self.choices else self.kind or _NAMES[type(self.default)]
+        kind = "choice" if self.choices else self.kind or _NAMES.get(type(self.default), "")
+        if kind not in _KINDS or not self.name.isidentifier():
+            raise ExperimentError(
+                f"option {self.name!r} of kind {kind or type(self.default).__name__!r} is not "
+                f"allowed: a name as of a variable, and one of the kinds {', '.join(_KINDS)}"
+            )
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "choices", tuple(self.choices))
         when = {name: tuple(values) for name, values in self.when.items()}
@@ -153,7 +160,7 @@ class Option:
 
     def data(self) -> dict[str, Any]:
         """What is declared, as plain data: only what is not as usual."""
-        plain = Option("", self.default, "", kind=self.kind if self.default is None else "")
+        plain = Option("plain", self.default, "", kind=self.kind if self.default is None else "")
         shown = ("default", "kind") if self.default is None else ("default",)
         declared = asdict(self).items()
         return {k: v for k, v in declared if k in shown or v != getattr(plain, k)}
@@ -200,11 +207,6 @@ def option_of(name: str, info: FieldInfo) -> Option:
         if hasattr(rule, key)
     }
     return Option(name, info.default, info.description or "", kind=_NAMES[kind], **extra, **bounds)
-
-
-def grouped(option: Option, group: str) -> Option:
-    """``option`` below the heading ``group``."""
-    return replace(option, group=group)
 
 
 def closest(word: str, choices: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from delog_nb.experiment.errors import ExperimentError
-from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, REGISTRIES
+from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS
 
 if TYPE_CHECKING:
     from delog_nb.experiment.schema import Experiment
@@ -25,8 +25,8 @@ _NOT_HASHED = (*_NAMES, "preset", "data_dir", "dataset_label", "device", "compon
 
 def revisions(experiment: "Experiment") -> dict[str, int]:
     """The current revision of all that makes the run's numbers."""
-    own = {noun: registry[getattr(experiment, noun)] for noun, registry in REGISTRIES.items()}
-    return {"training": TRAINING} | {noun: entry.revision for noun, entry in own.items()}
+    own = {noun: entry.revision for noun, entry in experiment.entries.items()}
+    return {"training": TRAINING} | own
 
 
 def identity(experiment: "Experiment", revision: Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -52,25 +52,17 @@ def identity(experiment: "Experiment", revision: Mapping[str, int] | None = None
     found: dict[str, Any] = {name: getattr(experiment, name) for name in _NAMES}
     found["choices"] = chosen
     raised = {k: v for k, v in (revision or revisions(experiment)).items() if v != 1}
-    sources = {
-        noun: source_of(registry[getattr(experiment, noun)])
-        for noun, registry in REGISTRIES.items()
-        if registry[getattr(experiment, noun)].plugin is not None
-    }
-    return (
-        found | ({"revisions": raised} if raised else {}) | ({"code": sources} if sources else {})
-    )
-
-
-def source_of(entry: Any) -> str:
-    """The digest of a plug-in's source. Raises `ExperimentError` where there is none."""
-    if not entry.plugin.source:
-        raise ExperimentError(
-            f"{entry.name!r} was defined where its source cannot be read again: define it in a "
-            f"notebook's cell or in a file, and its runs can be kept"
-        )
-    digest: str = entry.plugin.digest
-    return digest
+    code = {}
+    for noun, entry in experiment.entries.items():
+        if entry.plugin and not entry.plugin.source:
+            raise ExperimentError(
+                f"{entry.name!r} was defined where its source cannot be read again: define it in "
+                f"a notebook's cell or in a file, and its runs can be kept"
+            )
+        if entry.plugin:
+            code[noun] = entry.plugin.digest
+    parts = {"revisions": raised, "code": code}
+    return found | {name: part for name, part in parts.items() if part}
 
 
 def id_of(identity: Mapping[str, Any]) -> str:

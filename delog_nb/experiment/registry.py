@@ -7,6 +7,7 @@ so that the command line can show its help without importing them;
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from delog_nb.experiment import plugins
 from delog_nb.experiment.errors import ExperimentError
-from delog_nb.experiment.fields import Option, grouped
+from delog_nb.experiment.fields import Option
 from delog_nb.experiment.plugins import Plugin
 
 TABLE = Path(__file__).with_name("declared.json")
@@ -161,10 +162,10 @@ class Registry(Mapping[str, Kind], Generic[Kind]):
         """Register ``entry``; a plug-in's replaces an earlier one of its name.
 
         Raises:
-            ExperimentError: the name is one of the package's own, or an option is declared
-                otherwise elsewhere.
+            ExperimentError: the name cannot be one, or is one of the package's own, or an option
+                is declared otherwise elsewhere.
         """
-        options = tuple(grouped(option, self.group) for option in entry.options)
+        options = tuple(replace(option, group=self.group) for option in entry.options)
         entry = replace(entry, options=options)
         if plugins.collect(entry):
             return
@@ -173,6 +174,10 @@ class Registry(Mapping[str, Kind], Generic[Kind]):
 
     def check(self, entry: Kind) -> None:
         """Refuse what cannot be registered, as `add` does."""
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry.name):
+            raise ExperimentError(
+                f"{self.noun} name {entry.name!r} is not allowed: small letters, digits and -"
+            )
         if entry.plugin and entry.name in self.own:
             raise ExperimentError(
                 f"{self.noun} {entry.name!r} is one of the package's own: take another name"
@@ -283,12 +288,11 @@ def _read_table() -> None:
     for noun, entries in declared.items():
         registry = REGISTRIES[noun]
         for data in entries:
-            options = tuple(Option(**option) for option in data.pop("options", ()))
-            if "components" in data:
-                data["components"] = Counts(*data["components"])
-            values = {name: tuples(value) for name, value in data.items() if name != "components"}
-            counts = {"components": data["components"]} if "components" in data else {}
-            registry._entries[values["name"]] = registry.kind(options=options, **values, **counts)
+            values = {name: tuples(value) for name, value in data.items()}
+            values["options"] = tuple(Option(**option) for option in data.get("options", ()))
+            if "components" in values:
+                values["components"] = Counts(*values["components"])
+            registry._entries[values["name"]] = registry.kind(**values)
 
 
 _read_table()

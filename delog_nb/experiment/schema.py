@@ -19,7 +19,7 @@ from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.fields import Option, field_of, option_of
 from delog_nb.experiment.optimizers import OPTIMIZERS
 from delog_nb.experiment.presets import PRESETS
-from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES
+from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES, Entry
 from delog_nb.experiment.rules import (
     NAMED,
     filled,
@@ -197,6 +197,11 @@ delog-scl, not to bp
         if not FIELDS[info.field_name].fits(value):
             raise ValueError("not of this kind")
         return value
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """What its method, net and data set declare, by ``method``, ``net`` and ``dataset``."""
+        return {noun: registry[getattr(self, noun)] for noun, registry in REGISTRIES.items()}
 
     @property
     def options(self) -> dict[str, Option]:

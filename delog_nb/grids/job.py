@@ -19,7 +19,7 @@ import torch
 from delog_nb import records
 from delog_nb.experiment import DelogError, Experiment, ExperimentError, WriteError
 from delog_nb.experiment.plugins import Plugin
-from delog_nb.experiment.registry import REGISTRIES, use
+from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import write_atomically, writing
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
@@ -60,7 +60,7 @@ class Job:
 
 def plugins_of(experiment: Experiment) -> tuple[Plugin, ...]:
     """The plug-ins that the experiment's method, net and data set are of."""
-    entries = [registry[getattr(experiment, noun)] for noun, registry in REGISTRIES.items()]
+    entries = experiment.entries.values()
     return tuple(dict.fromkeys(entry.plugin for entry in entries if entry.plugin))
 
 

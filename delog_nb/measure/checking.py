@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from delog_nb import methods
 from delog_nb.data import shape
 from delog_nb.experiment import Experiment
-from delog_nb.methods.batch import Batch
+from delog_nb.methods.batch import Batch, in_one_order
 from delog_nb.methods.component import Component, Method
 from delog_nb.training import local_losses
 
@@ -80,8 +80,9 @@ def _faults(method: Method, images: Tensor, batch: Batch) -> Iterator[str]:
         for number, loss in kept:
             method.zero_grad()
             loss.backward(retain_graph=True)
-            reached = {_owner(name) for name, p in method.named_parameters() if _has(p.grad)}
-            learned |= {name for name, p in method.named_parameters() if _moves(p.grad)}
+            gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
+            reached = {_owner(name) for name in gradients}
+            learned |= {name for name, gradient in gradients.items() if gradient.any()}
             for other in sorted(reached - {number}):
                 yield (
                     f"the loss of component {number} has a gradient for component {other}: use "
@@ -99,14 +100,6 @@ def _faults(method: Method, images: Tensor, batch: Batch) -> Iterator[str]:
             )
 
 
-def _has(gradient: Tensor | None) -> bool:
-    return gradient is not None
-
-
-def _moves(gradient: Tensor | None) -> bool:
-    return gradient is not None and bool(gradient.any())
-
-
 def _owner(name: str) -> int:
     """The component that a parameter of this name belongs to, from 1."""
     return int(name.split(".")[1]) + 1
@@ -116,7 +109,7 @@ def _unjoined(parts: list[Component], images: Tensor, batch: Batch) -> Iterator[
     """Components whose loss differs when two processes share the batch."""
     r: Tensor = images
     for number, part in enumerate(parts, 1):
-        if part in _drawing(part, r, batch):
+        if _draws(part, r, batch):
             return  # each process draws numbers of its own: the losses need not be equal
         whole_r, whole_batch, whole = part(r.detach(), batch)
         shared = sum(weight * loss.item() for weight, loss in _of_two(part, r.detach(), batch))
@@ -129,16 +122,15 @@ def _unjoined(parts: list[Component], images: Tensor, batch: Batch) -> Iterator[
         r, batch = whole_r, whole_batch
 
 
-def _drawing(part: Component, r: Tensor, batch: Batch) -> list[Component]:
-    """``part``, if it draws random numbers."""
+def _draws(part: Component, r: Tensor, batch: Batch) -> bool:
+    """Whether the component draws random numbers."""
     own = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         before = torch.get_rng_state(), own.get_state()
         part(r.detach(), replace(batch, generator=own))
         after = torch.get_rng_state(), own.get_state()
-    drew = any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    return [part] if drew else []
+    return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def _of_two(part: Component, r: Tensor, batch: Batch) -> Iterator[tuple[float, Tensor]]:
@@ -146,7 +138,8 @@ def _of_two(part: Component, r: Tensor, batch: Batch) -> Iterator[tuple[float, T
 
     Both run twice: first to say what they join, then with what the other one said.
     """
-    shares = torch.arange(_IMAGES).tensor_split(3)[0], torch.arange(_IMAGES)[_IMAGES // 3 :]
+    shares = torch.arange(_IMAGES).split([_IMAGES // 3, _IMAGES - _IMAGES // 3])
+    counts = [len(share) for share in shares]
     said: list[list[tuple[Tensor, Tensor]]] = []
     for images in shares:
         said.append([])
@@ -162,8 +155,8 @@ def _of_two(part: Component, r: Tensor, batch: Batch) -> Iterator[tuple[float, T
         turn = iter(zip(*said, strict=True))
 
         def join(*_: Tensor, turn: Any = turn) -> tuple[Tensor, Tensor]:
-            pairs = next(turn)
-            return tuple(_joined([pair[k] for pair in pairs], shares) for k in (0, 1))  # type: ignore[return-value]
+            z, labels = (in_one_order(rows, counts) for rows in zip(*next(turn), strict=True))
+            return z, labels
 
         loss = part(*_rows_of(images, r, batch, join))[2]
         yield len(images) / _IMAGES, loss
@@ -186,11 +179,3 @@ def _rows_of(
         join=join,
     )
     return take(r), own
-
-
-def _joined(parts: list[Tensor], shares: tuple[Tensor, ...]) -> Tensor:
-    """Rows of both processes in one process's order."""
-    folded = [
-        part.unflatten(0, (-1, len(share))) for part, share in zip(parts, shares, strict=True)
-    ]
-    return torch.cat(folded, 1).flatten(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,17 @@ Join = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 def _alone(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return z, labels
+
+
+def in_one_order(parts: Sequence[Tensor], images: Sequence[int]) -> Tensor:
+    """Rows of several processes as one process has them: first row 1 of all images.
+
+    Args:
+        parts: (v n_k, ...) of processes k, v rows an image
+        images: the n_k
+    """
+    folded = [part.unflatten(0, (-1, count)) for part, count in zip(parts, images, strict=True)]
+    return torch.cat(folded, 1).flatten(0, 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How a method declares itself: `delog_nb.method`."""
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -56,8 +55,6 @@ def method(
     """
     frame = sys._getframe(1)
     plugin, module = origin(frame), frame.f_globals.get("__name__", "")
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise ExperimentError(f"method name {name!r} is not allowed: small letters, digits and -")
 
     def declare(made: Made) -> Made:
         entry = described(

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import NETS
-from delog_nb.nets.backbone import Backbone, Parts, Shape, output_shape
+from delog_nb.nets.backbone import Backbone, Parts, Shape
 from delog_nb.nets.declare import net
 
 __all__ = ["Backbone", "Parts", "Shape", "build", "count_layers", "net", "of_blocks"]
@@ -46,13 +46,7 @@ def of_blocks(
         ExperimentError: a block does not give (B, C, H, W).
     """
 
-    def block(number: int, shape: Shape) -> nn.Module:
-        found = output_shape(blocks[number - 1], shape)
-        if len(found) != 3:
-            raise ExperimentError(
-                f"block {number} gives {('B', *found)} of {('B', *shape)}: it has to give "
-                f"(B, C, H, W)"
-            )
+    def block(number: int, shape: Shape) -> nn.Module:  # noqa: ARG001 - they are made already
         return blocks[number - 1]
 
     def classifier(features: int) -> nn.Module:
@@ -64,12 +58,15 @@ def of_blocks(
 
 def count_layers(experiment: Experiment) -> int:
     """The number of hidden layers of the experiment's network."""
-    return _layers(NETS[experiment.net], experiment.depth)
+    entry = NETS[experiment.net]
+    options = {option.name: experiment.get(option.name, option.default) for option in entry.options}
+    return _layers(entry, experiment.depth, tuple(options.items()))
 
 
 @lru_cache(maxsize=256)
-def _layers(entry: Any, depth: int) -> int:
-    like = Experiment.model_construct(net=entry.name, depth=depth, width=0.1, cut="layer")
+def _layers(entry: Any, depth: int, options: tuple[tuple[str, Any], ...]) -> int:
+    small: dict[str, Any] = {"net": entry.name, "depth": depth, "width": 0.1, "cut": "layer"}
+    like = Experiment.model_construct(**small | dict(options))
     side = max(32, entry.min_size)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return len(build(like, (3, side, side), 10).blocks)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from delog_nb.experiment import ExperimentError
+
 Shape = tuple[int, ...]  # of one sample: (C, H, W)
 
 
@@ -38,6 +40,9 @@ class Backbone(nn.Module):
         classes: the number of classes
         depth: H
         cut: ``block`` or ``layer``
+
+    Raises:
+        ExperimentError: a block does not give (B, C, H, W).
     """
 
     def __init__(
@@ -49,7 +54,13 @@ class Backbone(nn.Module):
         shapes = [in_shape]
         for number in range(1, depth + 1):
             blocks.append(parts.block(number, shapes[-1]))
-            shapes.append(output_shape(blocks[-1], shapes[-1]))
+            found = output_shape(blocks[-1], shapes[-1])
+            if len(found) != 3:
+                raise ExperimentError(
+                    f"block {number} gives {('B', *found)} of {('B', *shapes[-1])}: it has to give "
+                    f"(B, C, H, W)"
+                )
+            shapes.append(found)
         end = shapes[-1]
         opening: list[nn.Module] = []  # what the classifier begins with
         if cut == "layer":

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from delog_nb.experiment import ExperimentError
+from delog_nb.methods.batch import in_one_order
 from delog_nb.methods.component import Component
 from delog_nb.pipeline.world import Processes, talking
 from delog_nb.training import Batches, Taken
@@ -65,14 +66,8 @@ class DataParallel(Processes):
 
     def _joined(self, rows: Tensor, images: list[int]) -> Tensor:
         """Rows (v n_k, ...) of ranks k with n_k images, v rows each: first row 1 of all images."""
-        times = len(rows) // images[self.rank]
-        parts = all_gather(rows, [times * count for count in images]).split(
-            [times * count for count in images]
-        )
-        folded = [
-            part.unflatten(0, (times, count)) for part, count in zip(parts, images, strict=True)
-        ]
-        return torch.cat(folded, 1).flatten(0, 1)
+        counts = [len(rows) // images[self.rank] * count for count in images]
+        return in_one_order(all_gather(rows, counts).split(counts), images)
 
     def backward(self, component: Component, loss: Tensor) -> None:
         (loss * self.weight).backward()

@@ -55,7 +55,12 @@ class Record:
     @property
     def revisions(self) -> dict[str, int]:
         """By which revision of training, method, net and data set it was made."""
-        return dict.fromkeys(("training", *REGISTRIES), 1) | self.identity.get("revisions", {})
+        return _revisions(self.identity)
+
+
+def _revisions(stored: Mapping[str, Any]) -> dict[str, int]:
+    """All revisions of an identity, which leaves out the first ones."""
+    return dict.fromkeys(("training", *REGISTRIES), 1) | stored.get("revisions", {})
 
 
 def record_of(run: "Run") -> Record:
@@ -126,12 +131,8 @@ def save(record: Record, out: Path) -> Path:
 
 def sources(experiment: Experiment) -> dict[str, str]:
     """The sources of the plug-ins that the run uses: ``method``, ``net``, ``dataset``."""
-    found = {}
-    for noun, registry in REGISTRIES.items():
-        plugin = registry[getattr(experiment, noun)].plugin
-        if plugin is not None:
-            found[noun] = plugin.source
-    return found
+    entries = experiment.entries.items()
+    return {noun: entry.plugin.source for noun, entry in entries if entry.plugin}
 
 
 def load(folder: Path) -> Record:
@@ -146,7 +147,10 @@ def load(folder: Path) -> Record:
         content = json.loads(path.read_text())
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']!r} where {SCHEMA} is known")
-        experiment = _experiment(content)
+        code = content["identity"].get("code", {})
+        experiment = Experiment.recorded(
+            content["experiment"], content["labels"], content["components"], code
+        )
         _check_identity(content, experiment, folder)
         results = content["results"]
         history = _read_history(folder / HISTORY)
@@ -177,13 +181,6 @@ def load(folder: Path) -> Record:
         raise RecordError(f"{path} is not a readable record: {error}") from error
 
 
-def _experiment(content: Mapping[str, Any]) -> Experiment:
-    code = content["identity"].get("code", {})
-    return Experiment.recorded(
-        content["experiment"], content["labels"], content["components"], code
-    )
-
-
 def _check_identity(content: Mapping[str, Any], experiment: Experiment, folder: Path) -> None:
     """Name, choices and identity of a record agree. Raises ValueError."""
     stored, choices = content["identity"], content["experiment"]
@@ -199,8 +196,7 @@ def _check_identity(content: Mapping[str, Any], experiment: Experiment, folder: 
         if found != value:
             raise ValueError(f"its experiment has {name} = {found!r}, its identity {value!r}")
     if experiment.declared:
-        made = revisions(experiment) | dict.fromkeys(("training", *REGISTRIES), 1)
-        now = identity(experiment, made | stored.get("revisions", {}))
+        now = identity(experiment, _revisions(stored))
         for name in now["choices"].keys() - stored["choices"].keys():
             raise ValueError(f"its experiment has {name} = {choices[name]!r}, its identity not")
 

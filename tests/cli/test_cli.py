@@ -115,6 +115,7 @@ def test_every_field_is_a_flag_with_help_and_default(
             "methods = 'bp,al,bp' is not allowed: bp",
         ),
         (["compare", "--nets", "vgg,vgg"], "nets = 'vgg,vgg' is not allowed: vgg stands twice"),
+        (["train", "--plugin"], "argument --plugin: expected one argument: see 'delog-nb --help'"),
         (
             ["train", "--optimizer", "sgd", "--momentum", "1"],
             "momentum = '1' is not allowed: a number from 0 to below 1",

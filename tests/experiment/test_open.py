@@ -41,6 +41,18 @@ IDEAS = {
     "reconstruct": "reconstruct",
 }
 NETS = ("convnet", "vgg", "resnet")
+NET, DATA = (
+    """
+import delog_nb
+@delog_nb.net("plain", label="Plain")
+def build(in_shape, classes, width, depth): ...
+""",
+    """
+import delog_nb
+@delog_nb.dataset("stripes", label="Stripes", channels=1, size=16, classes=2)
+def stripes(folder): ...
+""",
+)
 CELL = (PLUGINS / "mean_exit.py").read_text().partition("\n\n")[2]
 
 
@@ -332,6 +344,10 @@ def test_a_command_takes_a_plug_in_with_its_options(tmp_path: Path, capsys: Any)
         (CELL.replace("shape, classes):", "shape, classes, *, k):"), "needs a default"),
         (CELL.replace('"mean-exit"', '"Mean Exit"'), "small letters, digits and -"),
         (CELL.replace('"mean-exit"', '"bp"'), "is one of the package's own"),
+        (NET.replace('"plain"', '"../plain"'), "net name '../plain' is not allowed"),
+        (DATA.replace(", classes=2", ""), "is a function: give classes, their number"),
+        (DATA.replace('"stripes"', '"../stripes"'), "dataset name '../stripes' is not allowed"),
+        ("import delog_nb\ndelog_nb.Option('k', None, 'k')", "is not allowed: a name as of a"),
     ],
 )
 def test_a_bad_plug_in_gets_one_sentence(
@@ -450,6 +466,29 @@ def test_a_data_set_of_ones_own_is_a_function(tmp_path: Path) -> None:
     assert record is not None
     assert record.experiment.data_label == "Noise"
     assert (tmp_path / record.run_id / "dataset.py").exists()
+
+
+def test_labels_beyond_the_declared_classes_and_flat_blocks_are_refused() -> None:
+    registry.use(plugins.Plugin("bad", textwrap.dedent("""
+        import delog_nb
+        import numpy as np
+        from torch import nn
+
+        @delog_nb.dataset("three", label="Three", channels=1, size=16, classes=2)
+        def three(folder):
+            pixels = np.zeros((6, 16, 16), np.uint8)
+            return pixels, np.arange(6) % 3, pixels, np.arange(6) % 3
+
+        @delog_nb.net("flat", label="Flat")
+        def build(in_shape, classes, width, depth):
+            def block(number, shape):
+                return nn.Sequential(nn.Flatten(), nn.LazyLinear(8))
+            return delog_nb.Parts(block, lambda features: nn.Linear(features, classes))
+    """)))  # fmt: skip
+    with pytest.raises(data.DataError, match="labels of 3 classes where it declares 2"):
+        data.load(tiny(dataset="three"))
+    with pytest.raises(ExperimentError, match=r"block 1 gives \('B', 8\) of \('B', 1, 16, 16\)"):
+        train(tiny(net="flat"))
 
 
 # --- nets
