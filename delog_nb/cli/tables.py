@@ -48,7 +48,7 @@ def _write(folder: Path, grids: dict[str, grid.Grid], out: Path) -> None:
         print(write("runs", grid.Grid(title=str(folder)), list(records_by_id.values()), out))
     for name, described in grids.items():
         wanted = described.experiments()
-        own = records.matching(wanted, records_by_id.values(), described.revisions)
+        own = grid.records_of(described, records_by_id.values())
         if len(own) < len(wanted):
             print(f"{name}: {len(own)} of {len(wanted)} runs have a record", file=sys.stderr)
         if own:

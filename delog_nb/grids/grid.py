@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest, experiments_of
 from delog_nb.experiment.registry import REGISTRIES
+from delog_nb.records import Record, matching
 
 GRIDS = "grids"  # folder below the runs: the grid files that they were made from
 
@@ -114,6 +115,15 @@ class Grid(BaseModel):
         for entry in self.exclude:
             if not entry:
                 raise ExperimentError("exclude: an entry without fields would leave no run")
+
+
+def records_of(grid: Grid, records: Iterable[Record]) -> list[Record]:
+    """Those of ``records`` that are of the grid's runs and revisions, in its order.
+
+    Raises:
+        RecordError: several records fit one run.
+    """
+    return matching(grid.experiments(), records, grid.revisions)
 
 
 def planned(grid: Grid, experiments: Sequence[Experiment]) -> Grid:

@@ -262,17 +262,6 @@ def _settled_alike(experiment: Experiment, other: Experiment) -> bool:
     )
 
 
-def finished(
-    experiments: Iterable[Experiment], out: Path, revision: Mapping[str, int] | None = None
-) -> list[Record]:
-    """The records below ``out`` of those ``experiments`` that have been run, in their order.
-
-    Arguments and errors are those of `matching`; a record that cannot be read is none.
-    """
-    readable = [item for item in find(out) if isinstance(item, Record)]
-    return matching(experiments, readable, revision)
-
-
 def find(out: Path) -> Iterator[Record | RecordError]:
     """Every record below ``out``, by folder name; an unreadable one as the error that says why."""
     for path in sorted(out.rglob(RECORD)):
@@ -280,6 +269,11 @@ def find(out: Path) -> Iterator[Record | RecordError]:
             yield load(path.parent)
         except RecordError as error:
             yield error
+
+
+def readable(out: Path) -> list[Record]:
+    """The records below ``out`` that can be read."""
+    return [item for item in find(out) if isinstance(item, Record)]
 
 
 def mean_and_std(values: list[float]) -> tuple[float, float]:

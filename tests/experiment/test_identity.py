@@ -185,21 +185,22 @@ def test_lessons_find_records_by_choices_on_a_machine_without_images_and_bf16(
     monkeypatch.setattr(data, "content_id", None)  # nor of the images
     described = grid.read(RESULTS / "grids" / f"{name}.yaml")
     wanted = described.experiments()
-    found = records.finished(wanted, RESULTS, described.revisions)
-    assert len(found) == len(wanted) == count
-    assert not records.finished(wanted, RESULTS)  # this code makes another revision
+    kept = records.readable(RESULTS)
+    assert len(grid.records_of(described, kept)) == len(wanted) == count
+    assert not records.matching(wanted, kept)  # this code makes another revision
     with_auto = [e.but(precision="auto") for e in wanted]
-    assert len(records.finished(with_auto, RESULTS, described.revisions)) == count
+    assert len(records.matching(with_auto, kept, described.revisions)) == count
 
 
 def test_two_records_that_fit_one_run_are_refused(tmp_path: Path) -> None:
     for precision in ("float32", "bf16"):
         run = train(tiny(method="bp", precision=precision, epochs=1))
         records.save(records.record_of(run), tmp_path)
-    (one,) = records.finished([tiny(method="bp", precision="bf16", epochs=1)], tmp_path)
+    kept = records.readable(tmp_path)
+    (one,) = records.matching([tiny(method="bp", precision="bf16", epochs=1)], kept)
     assert one.experiment.precision == "bf16"
     with pytest.raises(RecordError, match="several records fit one run: digits-"):
-        records.finished([tiny(method="bp", precision="auto", epochs=1)], tmp_path)
+        records.matching([tiny(method="bp", precision="auto", epochs=1)], kept)
 
 
 def test_a_plugins_source_is_in_the_id(tmp_path: Path) -> None:

@@ -249,6 +249,15 @@ def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
     )
 
 
+@pytest.mark.parametrize("net", ["convnet", "vgg", "resnet"])
+def test_the_recorded_runs_are_drawn(net: str) -> None:
+    """All four methods with three seeds, as the lesson asks for them."""
+    figure, table = lab.compared("CIFAR-10 (JPEG) at CPU size", net)
+    assert "recorded, 3 seeds" in figure.layout.title.text
+    assert list(table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
+    assert len(table) == 12
+
+
 def test_runs_that_the_command_made_are_drawn(tmp_path: Any, monkeypatch: Any) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text("fixed: {preset: quick, net: vgg, epochs: 2}\ncross: {method: [bp, al]}\n")

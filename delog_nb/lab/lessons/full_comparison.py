@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb import records, training
 from delog_nb.course.assessing import by_size
-from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.grids import grid
 from delog_nb.lab.asks.session import experiment
@@ -43,14 +43,13 @@ class Source:
 
     def runs(self, net: str) -> list[Record]:
         """The grid's runs of ``net`` that are in the folder."""
-        return records.finished(self._experiments(net), ROOT / self.folder)
+        described = grid.read(ROOT / self.grid)
+        found = grid.records_of(described, records.readable(ROOT / self.folder))
+        return [record for record in found if record.experiment.net == net]
 
     def has(self, net: str) -> bool:
         """Whether the grid has runs of ``net`` at all."""
-        return bool(self._experiments(net))
-
-    def _experiments(self, net: str) -> list[Experiment]:
-        return [e for e in grid.read(ROOT / self.grid).experiments() if e.net == net]
+        return any(e.net == net for e in grid.read(ROOT / self.grid).experiments())
 
 
 SOURCES = {

@@ -47,7 +47,7 @@ def recorded(name: str) -> Recorded:
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
     wanted = described.experiments()
-    found = records.finished(wanted, RUNS, described.revisions)
+    found = grid.records_of(described, records.readable(RUNS))
     if not found:
         raise ExperimentError(f"no run of {path} is kept in {RUNS}")
     return Recorded(described, found, len(wanted))
