@@ -26,9 +26,7 @@ from delog_nb.experiment import experiments_of, plugins, registry
 from delog_nb.experiment.registry import METHODS
 from delog_nb.grids import job, sweep
 from delog_nb.grids.workers import Workers
-from delog_nb.methods import Batch, Component, CrossEntropy, Method
-from delog_nb.methods.component import Terms
-from delog_nb.methods.early_exit import ExitObjective
+from delog_nb.methods import Batch
 from delog_nb.training import local_losses
 
 # file of the plug-in: its method
@@ -281,44 +279,6 @@ def test_ranks_train_an_idea_as_one_process_does(file: str, name: str, tmp_path:
             assert parallel_run.history[0][key] == pytest.approx(loss, rel=2e-3)  # type: ignore[union-attr]
 
 
-def test_simclr_in_data_parallel_compares_each_sample_with_all_others() -> None:
-    """Without ``join`` it would be wrong, and `check_method` says so."""
-    source = (PLUGINS / "simclr.py").read_text()
-    alone = source.replace("batch.join(self.head(h), batch.samples)", "self.head(h), batch.samples")
-    assert alone != source
-    registry.use(plugins.Plugin("alone", alone))
-    (sentence, *_) = check_method("simclr")
-    assert "where two processes share it" in sentence
-    assert "batch.join" in sentence
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (("r.mean((2, 3))", "r.mean((2, 3)).detach()"), "never gets a gradient"),
-        (("batch.labels)", "batch.labels) / 0"), "is not finite: it has to be a finite scalar"),
-        (("batch.labels)", "batch.labels, reduction='none')"), "has shape (12,)"),
-    ],
-)
-def test_check_method_says_what_is_wrong(change: tuple[str, str], words: str) -> None:
-    registry.use(plugins.Plugin("bad", CELL.replace(*change)))
-    assert any(words in sentence for sentence in check_method("mean-exit"))
-
-
-def test_check_method_finds_a_gradient_that_leaks() -> None:
-    class Leaky(Component):
-        def forward(self, r: Any, batch: Any) -> Any:
-            r, batch, loss = super().forward(r, batch)
-            return r, batch, loss + leak.layers[0].weight.sum() * 0
-
-    leak = Component([nn.Conv2d(1, 4, 3, padding=1)], ExitObjective(
-        nn.Sequential(nn.Flatten(), nn.Linear(4 * 256, 10))
-    ))  # fmt: skip
-    leaky = Leaky([nn.Flatten(), nn.Linear(4 * 256, 10)], CrossEntropy())
-    (sentence, *_) = check_method(Method([leak, leaky]))
-    assert "the loss of component 2 has a gradient for component 1" in sentence
-
-
 def test_a_command_takes_a_plug_in_with_its_options(tmp_path: Path, capsys: Any) -> None:
     plugin = ["--plugin", str(PLUGINS / "predsim.py")]
     words = ["--preset", "quick", "--epochs", "1", "--limit", "64", "--sim-weight", "0.5"]
@@ -489,92 +449,6 @@ def test_labels_beyond_the_declared_classes_and_flat_blocks_are_refused() -> Non
         data.load(tiny(dataset="three"))
     with pytest.raises(ExperimentError, match=r"block 1 gives \('B', 8\) of \('B', 1, 16, 16\)"):
         train(tiny(net="flat"))
-
-
-# --- nets
-
-
-@pytest.mark.parametrize("net", NETS)
-def test_cut_at_layers_the_network_is_the_same(net: str) -> None:
-    """Same parameters, same function; each layer may be a component."""
-    cuts = {cut: methods.build(tiny(net=net, cut=cut, method="bp")) for cut in ("block", "layer")}
-    images = torch.randn(4, 1, 16, 16)
-    block, layer = (cuts[cut].eval() for cut in ("block", "layer"))
-    for a, b in zip(block.parameters(), layer.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert torch.equal(block.predict(images), layer.predict(images))
-    apart = methods.build(tiny(net=net, cut="layer", method="early-exit"))
-    assert len(apart.parts()) == tiny(net=net, cut="layer").num_components
-    assert [len(part.layers) for part in apart.parts()] == [1] * len(apart.parts())
-
-
-@pytest.mark.parametrize("net", NETS)
-def test_a_block_is_made_alone_for_any_input(net: str) -> None:
-    backbone = delog_nb.nets.build(tiny(net=net, width=0.125), (3, 32, 32), 10)
-    for number, shape in ((2, (5, 16, 16)), (3, (7, 8, 8))):
-        block = backbone.block(number, shape)
-        assert block(torch.randn(2, *shape)).shape[1] == backbone.shapes[number - 1][0]
-
-
-# --- objectives made of others
-
-
-def test_a_long_flow_with_local_losses_has_the_gradients_of_their_sum() -> None:
-    """Against one backward pass of the sum in float64."""
-    torch.manual_seed(0)
-    layers = [nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Tanh()), nn.Linear(8, 8),
-              nn.Linear(8, 3)]  # fmt: skip
-
-    class Exit(delog_nb.Objective):
-        def __init__(self) -> None:
-            super().__init__()
-            self.classifier = nn.Linear(8, 3)
-
-        def forward(self, r: Any, batch: Batch) -> Any:
-            return F.cross_entropy(self.classifier(r), batch.labels)
-
-    first, second = Exit(), Exit()
-    whole = Component(layers, CrossEntropy(), inside={2: second, 1: first}).double()
-    images, labels = torch.randn(6, 1, 4, 4).double(), torch.arange(6) % 3
-    batch = Batch.of(labels)
-    loss = whole(images, batch)[2]
-    loss.backward()
-    found = [p.grad.clone() for p in whole.parameters()]
-    whole.zero_grad()
-    r1 = layers[0](images)
-    r2 = layers[1](r1)
-    plain = sum(F.cross_entropy(logits, labels) for logits in (
-        layers[2](r2), first.classifier(r1), second.classifier(r2)
-    ))  # fmt: skip
-    plain.backward()
-    assert loss.item() == pytest.approx(plain.item(), abs=1e-12)
-    for gradient, p in zip(found, whole.parameters(), strict=True):
-        torch.testing.assert_close(gradient, p.grad)
-    with pytest.raises(ExperimentError, match="after layer 3, is not allowed: from 1 to 2"):
-        Component(layers, CrossEntropy(), inside={3: first})
-
-
-def test_terms_of_one_objective_are_a_weighted_sum() -> None:
-    terms = Terms([(0.25, CrossEntropy()), (2.0, CrossEntropy())])
-    logits, batch = torch.randn(5, 3, dtype=torch.float64), Batch.of(torch.arange(5) % 3)
-    expected = 2.25 * F.cross_entropy(logits, batch.labels)
-    torch.testing.assert_close(terms(logits, batch), expected)
-
-
-@pytest.mark.parametrize("name", ["early-exit", "al", "bp", "delog-scl"])
-def test_exits_are_what_a_way_up_and_out_gives(name: str) -> None:
-    method = methods.build(tiny(method=name)).eval()
-    images = torch.randn(3, 1, 16, 16)
-    exits = method.exits(images)
-    assert len(exits) == len(method.parts())
-    assert torch.equal(exits[-1], method.predict(images))
-    has = {"early-exit": 5, "al": 4, "bp": 1, "delog-scl": 1}
-    assert sum(logits is not None for logits in exits) == has[name]
-    r = images
-    for part, logits in zip(method.parts(), exits, strict=True):
-        r = part.layers(r)
-        if name == "early-exit" and part is not method.parts()[-1]:
-            assert torch.equal(logits, part.objective.classifier(r))
 
 
 # --- what names no method
