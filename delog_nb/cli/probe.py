@@ -39,7 +39,7 @@ def run(values: argparse.Namespace) -> int:
             raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
 
     from delog_nb import records
-    from delog_nb.measure.invariance import PROBES
+    from delog_nb.instruments.run_files import PROBES
 
     items = [item for folder in values.runs for item in records.find(folder)]
     if not items:

@@ -20,7 +20,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="list",
         metavar="{list,compare,rm}",
-        help="list: a line a run; compare: mean and deviation over seeds; rm: delete, after asking",
+        help="list: a line a run; compare: mean and deviation over seeds; "
+        "rm: remove the runs' own files, after asking",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs"), help="folder of the runs (default: runs)"
@@ -39,6 +40,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="also write the runs to DIR as TensorBoard event files",
     )
     parser.add_argument("--yes", action="store_true", help="rm: do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="rm: say what would go, and stay")
 
 
 def run(values: argparse.Namespace) -> int:
@@ -69,7 +71,7 @@ def run(values: argparse.Namespace) -> int:
     if values.tensorboard is not None:
         write_events(chosen, values.tensorboard)
         print(f"tensorboard --logdir {values.tensorboard}")
-    return actions[values.action](chosen, values.yes)
+    return actions[values.action](chosen, values)
 
 
 def write_events(chosen: list[Record], folder: Path) -> None:
@@ -121,7 +123,7 @@ def _value(name: str, text: str, found: list[Record]) -> object:
         raise ExperimentError(str(error)) from None
 
 
-def _list(chosen: list[Record], _: bool) -> int:
+def _list(chosen: list[Record], _: argparse.Namespace) -> int:
     from delog_nb.records.summary import outcome, precisions
 
     for record in chosen:
@@ -130,27 +132,30 @@ def _list(chosen: list[Record], _: bool) -> int:
     return 0
 
 
-def _compare(chosen: list[Record], _: bool) -> int:
+def _compare(chosen: list[Record], _: argparse.Namespace) -> int:
     from delog_nb.records.summary import side_by_side, summary, summary_for_people
 
     print(side_by_side(summary_for_people(summary(chosen))))
     return 0
 
 
-def _remove(chosen: list[Record], sure: bool) -> int:
-    _list(chosen, sure)
-    if not sure:
-        print(f"Remove these {len(chosen)} runs for good? [y/N] ", end="", flush=True)
+def _remove(chosen: list[Record], values: argparse.Namespace) -> int:
+    from delog_nb.records.removal import removal, remove
+
+    # the deepest first: a record inside of another one's folder is no foreign file by then
+    folders = sorted((r.folder for r in chosen if r.folder), key=lambda f: -len(f.parts))
+    print(*(removal(folder, values.out) for folder in reversed(folders)), sep="\n")
+    if values.dry_run:
+        return 0
+    if not values.yes:
+        print(f"Remove these {len(folders)} runs for good? [y/N] ", end="", flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("Nothing was removed")
             return 1
-    for record in chosen:
-        if record.folder is not None:
-            try:
-                shutil.rmtree(record.folder)
-            except OSError as error:
-                raise ExperimentError(
-                    f"cannot remove {record.folder}: {error.strerror or error}"
-                ) from error
-    print(f"Removed {len(chosen)} runs")
+    for folder in folders:
+        try:
+            remove(removal(folder, values.out))
+        except OSError as error:
+            raise ExperimentError(f"cannot remove {folder}: {error.strerror or error}") from error
+    print(f"Removed {len(folders)} runs")
     return 0

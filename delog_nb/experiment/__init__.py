@@ -1,6 +1,12 @@
 """`Experiment`: every choice of a run, and the names that it can choose from."""
 
-from delog_nb.experiment.errors import DelogError, ExperimentError, RecordError, WriteError
+from delog_nb.experiment.errors import (
+    DelogError,
+    ExperimentError,
+    ReadError,
+    RecordError,
+    WriteError,
+)
 from delog_nb.experiment.fields import Option, closest
 from delog_nb.experiment.flags import flags_of
 from delog_nb.experiment.registry import PARAMETERS
@@ -12,6 +18,7 @@ __all__ = [
     "Experiment",
     "ExperimentError",
     "Option",
+    "ReadError",
     "RecordError",
     "WriteError",
     "closest",

@@ -13,5 +13,9 @@ class RecordError(DelogError, ValueError):
     """A file of a run that cannot be read, or that does not hold what was asked for."""
 
 
+class ReadError(DelogError, OSError):
+    """A file that is not there, cannot be read, or is not what it should be."""
+
+
 class WriteError(DelogError, OSError):
     """A file or folder that cannot be written."""

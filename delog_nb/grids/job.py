@@ -21,12 +21,9 @@ from delog_nb.experiment import DelogError, Experiment, ExperimentError, WriteEr
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import write_atomically, writing
+from delog_nb.instruments.run_files import ERROR, LOG, NOTEBOOK, NOTEBOOK_PART
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
-
-NOTEBOOK, ERROR, LOG = "run.ipynb", "error.json", "log.txt"
-# papermill writes this one cell by cell; it takes its name once it is complete
-_PART = ".run.part.ipynb"
 
 State = Literal["done", "kept", "failed", "busy"]
 
@@ -169,7 +166,7 @@ def _execute(experiment: Experiment, job: Job, notebook: Path) -> None:
     import papermill
 
     folder = job.out / job.run_id
-    part = folder / _PART
+    part = folder / NOTEBOOK_PART
     given = {n: str(v) if isinstance(v, Path) else v for n, v in experiment.given.items()}
     sources = {folder / f"{noun}.py": text for noun, text in records.sources(experiment).items()}
     for path, text in sources.items():

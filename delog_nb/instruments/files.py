@@ -1,15 +1,17 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files: written so that a reader never sees half of one, and read within bounds."""
 
 import contextlib
+import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn
 
-from delog_nb.experiment.errors import WriteError
+from delog_nb.experiment.errors import ReadError, WriteError
 
-_PART = ".part"
+PART = ".part"
 
 
 @contextlib.contextmanager
@@ -23,7 +25,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
         with _renamed(handle, temporary, path) as file:
             yield file
 
@@ -56,5 +58,64 @@ def _renamed(handle: int, temporary: str, path: Path) -> Iterator[IO[bytes]]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed process left half-written in ``folder``, where no other one writes."""
-    for path in folder.glob(f".*{_PART}"):
+    for path in folder.glob(f".*{PART}"):
         path.unlink(missing_ok=True)
+
+
+MEGABYTE = 1_000_000
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most ``most`` bytes.
+
+    A pipe or a device, which could block for ever or never end, is refused without being read.
+
+    Raises:
+        ReadError: the file is not there, no regular file, too large, or cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise ReadError(f"{path} is no regular file")
+            content = file.read(most + 1)
+    except ReadError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        why = getattr(error, "strerror", None) or error
+        raise ReadError(f"cannot read {path}: {why}") from error
+    if len(content) > most:
+        raise ReadError(f"{path} has more than the {most / MEGABYTE:g} MB that are read of it")
+    return content
+
+
+def read_text(path: Path, most: int = 10 * MEGABYTE) -> str:
+    """The same as text in UTF-8.
+
+    Raises:
+        ReadError: as `read_bytes`, or it is no text.
+    """
+    try:
+        return read_bytes(path, most).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path} is not a text in UTF-8") from error
+
+
+def read_json(path: Path, most: int = 10 * MEGABYTE) -> Any:
+    """The same as JSON; NaN and infinities, which JSON does not have, are refused.
+
+    Raises:
+        ReadError: as `read_text`, or it is not JSON.
+    """
+    text = read_text(path, most)
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ReadError(f"{path} is not readable JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise ReadError(f"{path} is not readable JSON: {error}") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")

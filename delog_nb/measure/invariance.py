@@ -23,12 +23,12 @@ from delog_nb.data import ImageData, Split
 from delog_nb.data.images import stratified
 from delog_nb.data.views import change_colours
 from delog_nb.experiment import RecordError
-from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.files import MEGABYTE, read_text, write_atomically
+from delog_nb.instruments.run_files import PROBES
 from delog_nb.measure.probes import as_vectors, block_outputs, linear_probe
 from delog_nb.methods.component import Method
 from delog_nb.training import Run
 
-PROBES = "probes.csv"
 IMAGES = 2000
 
 
@@ -197,16 +197,17 @@ def read_probes(folder: Path) -> list[Probe]:
     """
     path = folder / PROBES
     try:
-        with path.open(newline="") as file:
-            return [
-                Probe(
-                    int(row["block"]),
-                    row["features"],
-                    row["task"],
-                    float(row["accuracy"]),
-                    float(row["chance"]),
-                )
-                for row in csv.DictReader(file)
-            ]
+        text = read_text(path, 50 * MEGABYTE)
+        return [
+            Probe(int(row["block"]), row["features"], row["task"], *_shares(row))
+            for row in csv.DictReader(io.StringIO(text))
+        ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RecordError(f"{path} does not hold readable probes: {error}") from error
+
+
+def _shares(row: dict[str, str]) -> tuple[float, float]:
+    accuracy, chance = float(row["accuracy"]), float(row["chance"])
+    if not (0 <= accuracy <= 1 and 0 <= chance <= 1):
+        raise ValueError(f"accuracy = {accuracy} and chance = {chance} are not both from 0 to 1")
+    return accuracy, chance

@@ -3,16 +3,14 @@
 from typing import TYPE_CHECKING
 
 from delog_nb.instruments.lazy import lazy
+from delog_nb.instruments.run_files import CHECKPOINT, HISTORY, RECORD
+from delog_nb.instruments.spread import mean_and_std
+from delog_nb.records.reading import SCHEMA
 from delog_nb.records.record import (
-    CHECKPOINT,
-    HISTORY,
-    RECORD,
-    SCHEMA,
     Record,
     find,
     load,
     matching,
-    mean_and_std,
     readable,
     record_of,
     save,

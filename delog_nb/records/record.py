@@ -9,24 +9,22 @@ unpickled: text is parsed, and of a checkpoint only tensors and plain values are
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.experiment import Experiment, RecordError
+from delog_nb.experiment import DelogError, Experiment, RecordError
 from delog_nb.experiment.identity import id_of, identity, revisions
 from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.run_files import HISTORY, RECORD
+from delog_nb.records.reading import SCHEMA, content_in, history_in
 
 if TYPE_CHECKING:
     from delog_nb.training import Row, Run
 
-SCHEMA = 2
-RECORD, HISTORY, CHECKPOINT = "record.json", "history.csv", "checkpoint.pt"
-_RESULTS = {"epochs", "test_acc", "test_acc_at_best_val", "train_params", "sec_per_epoch"}
 _PLACES = ("preset", "data_dir", "dataset_label", "device")  # by which runs are not told apart
 
 
@@ -144,41 +142,28 @@ def load(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        content = json.loads(path.read_text())
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']!r} where {SCHEMA} is known")
-        code = content["identity"].get("code", {})
+        content = content_in(path)
         experiment = Experiment.recorded(
-            content["experiment"], content["labels"], content["components"], code
+            content["experiment"],
+            content["labels"],
+            content["components"],
+            content["identity"].get("code", {}),
         )
         _check_identity(content, experiment, folder)
-        results = content["results"]
-        history = _read_history(folder / HISTORY)
-        if missing := _RESULTS - results.keys():
-            raise ValueError(f"results without {', '.join(sorted(missing))}")
-        if results.get("state") == "diverged" and results["diverged"].keys() != {
-            "epoch",
-            "step",
-            "component",
-        }:
-            raise ValueError("diverged without the epoch, step and component where it did")
-        if len(history) != results["epochs"]:
-            raise ValueError(
-                f"{HISTORY} has {len(history)} epochs where there were {results['epochs']}"
-            )
-        return Record(
-            experiment=experiment,
-            identity=content["identity"],
-            results=results,
-            history=history,
-            machine=content["machine"],
-            versions=content["versions"],
-            finished=content["finished"],
-            folder=folder,
-            carried_from=content.get("carried_from"),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        history = history_in(folder / HISTORY, content["results"])
+    except (DelogError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RecordError(f"{path} is not a readable record: {error}") from error
+    return Record(
+        experiment=experiment,
+        identity=content["identity"],
+        results=content["results"],
+        history=history,
+        machine=content["machine"],
+        versions=content["versions"],
+        finished=content["finished"],
+        folder=folder,
+        carried_from=content.get("carried_from"),
+    )
 
 
 def _check_identity(content: Mapping[str, Any], experiment: Experiment, folder: Path) -> None:
@@ -199,15 +184,6 @@ def _check_identity(content: Mapping[str, Any], experiment: Experiment, folder: 
         now = identity(experiment, _revisions(stored))
         for name in now["choices"].keys() - stored["choices"].keys():
             raise ValueError(f"its experiment has {name} = {choices[name]!r}, its identity not")
-
-
-def _read_history(path: Path) -> list["Row"]:
-    with path.open(newline="") as file:
-        rows = [
-            {name: float(text) if text else None for name, text in row.items()}
-            for row in csv.DictReader(file)
-        ]
-    return [row | {"epoch": int(row["epoch"] or 0)} for row in rows]
 
 
 def matching(
@@ -274,17 +250,3 @@ def find(out: Path) -> Iterator[Record | RecordError]:
 def readable(out: Path) -> list[Record]:
     """The records below ``out`` that can be read."""
     return [item for item in find(out) if isinstance(item, Record)]
-
-
-def mean_and_std(values: list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation (n - 1); NaN for one value or none.
-
-    >>> mean_and_std([1.0, 3.0])
-    (2.0, 1.4142135623730951)
-    """
-    if not values:
-        return math.nan, math.nan
-    mean = sum(values) / len(values)
-    if len(values) == 1:
-        return mean, math.nan
-    return mean, math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))

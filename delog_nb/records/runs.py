@@ -11,8 +11,9 @@ from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment, RecordError, plugins
 from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import remove_leftovers, writing
+from delog_nb.instruments.run_files import CHECKPOINT, RECORD
 from delog_nb.records.locks import claim
-from delog_nb.records.record import CHECKPOINT, RECORD, Record, load, record_of, save
+from delog_nb.records.record import Record, load, record_of, save
 from delog_nb.training import Event, Run, Team, checkpoint, planned
 
 # what a process that was killed needs to vanish, if it trained in a kernel of another process

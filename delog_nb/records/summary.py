@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.records.record import Record, mean_and_std
+from delog_nb.instruments.spread import mean_and_std
+from delog_nb.records.record import Record
 
 Group = tuple[str, str, Any]  # data set label, net, value of a field (by default the method)
 

@@ -47,9 +47,9 @@ def test_every_field_of_the_experiment_is_in_the_record(tmp_path: Path) -> None:
     ("damage", "reason"),
     [
         ("{", "Expecting"),
-        ("[]", "list indices"),
-        ('{"schema": 99}', "schema 99 where 2 is known"),
-        ('{"schema": 2}', "'identity'"),
+        ("[]", "it = []: input should be a valid dictionary"),
+        ('{"schema": 99}', "schema = 99: input should be 2"),
+        ('{"schema": 2}', "run_id is missing"),
     ],
 )
 def test_damaged_and_foreign_records_are_named_and_skipped(
