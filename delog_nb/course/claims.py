@@ -328,5 +328,9 @@ def checklist(records: Sequence[Record]) -> list[Assessment]:
 
     Raises:
         ExperimentError: ``records`` are of several sizes.
+
+    >>> from delog_nb import lab
+    >>> [assessment.claim.number for assessment in lab.checklist(lab.all_recorded())]
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
     """
     return [claim.assess(records) for claim in CLAIMS]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import nbformat
 from IPython.display import HTML
+from jinja2 import Template
 from nbformat import NotebookNode
 
 from delog_nb.course.building import TAKES, tags
@@ -36,9 +37,14 @@ class Lesson(NamedTuple):
     exercises: int
 
     @property
+    def part(self) -> int:
+        """The number of the part of the course that it belongs to, from 0."""
+        return next(place for place, (_, ns) in enumerate(GROUPS) if self.number in ns)
+
+    @property
     def group(self) -> str:
-        """The part of the course that it belongs to."""
-        return next(name for name, numbers in GROUPS if self.number in numbers)
+        """The name of that part."""
+        return GROUPS[self.part][0]
 
 
 def lessons(folder: Path = Path()) -> list[Lesson]:
@@ -71,26 +77,37 @@ def _question(notebook: NotebookNode) -> str:
     return text[:1].upper() + text[1:]
 
 
+# Colours that are no method's: names stand beside them.
+_MAP = Template(
+    """<b>The course: {{ lessons | length }} lessons, {{ lessons | sum("minutes") }} minutes</b>
+<table><tbody>{% for group, members in lessons | groupby("part") %}
+<tr><th colspan="4" style="text-align:left;border-left:6px solid {{ colors[group % 3] }}">\
+{{ members[0].group | upper }}</th></tr>
+{%- for lesson in members %}
+<tr><td style="border-left:6px solid {{ colors[group % 3] }}"><b>{{ lesson.number }}</b></td>
+<td style="text-align:left;white-space:normal">
+<a href="{{ lesson.path.name }}">{{ lesson.title }}</a>
+<br><b>{{ lesson.question }}</b>
+<br>{{ code(lesson.learn) | safe }}</td>
+<td>{{ lesson.minutes }} min</td><td>{{ lesson.seconds }} s of computing</td></tr>
+{%- endfor %}{% endfor %}</tbody></table>""",
+    autoescape=True,
+)
+
+
 def course(folder: Path = Path()) -> HTML:
-    """The lessons as a table with links."""
-    rows = "".join(
-        f'<tr><td>{lesson.number}</td><td style="text-align:left">'
-        f'<a href="{lesson.path.name}">{html.escape(lesson.title)}</a></td>'
-        f'<td style="text-align:left;white-space:normal">{_html(lesson.learn)}</td>'
-        f"<td>{lesson.minutes}</td><td>{lesson.seconds}</td></tr>"
-        for lesson in lessons(folder)
-    )
-    names = ("", "Lesson", "You will learn", "Minutes", "Seconds of computing")
-    sides = ("right", "left", "left", "right", "right")
-    head = "".join(
-        f'<th style="text-align:{side}">{name}</th>'
-        for name, side in zip(names, sides, strict=True)
-    )
-    return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+    """The lessons of ``folder`` in order, with links, each with its question and what it takes.
+
+    >>> from delog_nb import lab
+    >>> "One network, four ways" in lab.course(Path("notebooks")).data
+    True
+    """
+    colors = ("#5E4B8B", "#00748A", "#8A5A00")
+    return HTML(_MAP.render(lessons=lessons(folder), colors=colors, code=_code))
 
 
-def _html(text: str) -> str:
-    """Text of a header, with its code as code."""
+def _code(text: str) -> str:
+    """Text of a header as HTML, with its code as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 

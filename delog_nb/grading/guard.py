@@ -189,7 +189,9 @@ class Originals:
         ]
         classes = {v for vs in self._values.values() for v in vs.values() if _is_ours(v)}
         self._classes = [(made, dict(vars(made))) for made in classes]
-        functions = {v for vs in self._values.values() for v in vs.values() if _is_plain(v)}
+        inside = (e for _, was in self._dicts for e in was.values() if isinstance(e, tuple))
+        found = [*(vs.values() for vs in self._values.values()), *inside]
+        functions = {value for values in found for value in values if _is_plain(value)}
         self._codes = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions]
 
     def put_back(self) -> None:

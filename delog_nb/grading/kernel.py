@@ -39,11 +39,11 @@ def serve() -> None:
     """Answer jobs from standard input until it ends; say what there is to check first."""
     jobs, answers = _own_pipes()
     _import_everything()
-    from delog_nb.course import exercises as checks
+    from delog_nb.course.exercises import EXERCISES
 
     names = [n for n in sys.modules if n.split(".")[0] == "delog_nb"]
     originals = Originals([*names, *_TRUSTED])
-    answers.write(json.dumps({name: lesson for name, (lesson, _) in checks.CHECKS.items()}) + "\n")
+    answers.write(json.dumps({name: asked.lesson for name, asked in EXERCISES.items()}) + "\n")
     answers.flush()
     for line in jobs:
         pid = os.fork()

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from delog_nb.course.building import TAKES, minutes_to_read, sources, student, tags
-from delog_nb.course.exercises import CHECKS, LESSONS, check
+from delog_nb.course.exercises import EXERCISES, LESSONS, check
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 TAGS = {"header", "exercise", "solution", "check", "parameters", "nbval-check-output", "machine"}
@@ -147,8 +147,8 @@ def test_every_exercise_belongs_to_a_lesson_and_says_when_it_is_not_done() -> No
             used |= set(re.findall(r'lab\.check\("([\w-]+)"', cell.source))
     first = next(iter(used))
     assert repr(check(first, ...)).startswith("To do: ")
-    assert used == set(CHECKS)
-    assert {lesson for lesson, _ in CHECKS.values()} == set(LESSONS)
+    assert used == set(EXERCISES)
+    assert {exercise.lesson for exercise in EXERCISES.values()} == set(LESSONS)
 
 
 def test_a_check_of_an_unknown_exercise_is_one_sentence() -> None:

@@ -89,13 +89,13 @@ def test_the_cell_of_the_design_makes_a_citizen(tmp_path: Path) -> None:
         both = experiments_of([{**small, "method": m} for m in ("mean-exit", "delog-scl")])
         runs = lab.train_all(both)
         from delog_nb.lab.charts.style import method_style
-        from delog_nb.lab.runs import curves
-        names = [line.name for line in curves.curves(runs).data]
-        assert any("Mean Exit" in str(name) for name in names), names
+        drawn = lab.curves(runs)
+        assert "Mean Exit" in [line.name for line in drawn.figure.data]
+        assert "Mean Exit" in drawn.table
         colours = {method_style(m)["color"] for m in ("mean-exit", "delog-scl", "bp")}
         assert len(colours) == 3
-        rows = curves.summary_for_people(curves.summary(runs))
-        assert "Mean Exit" in rows.to_string()
+        from delog_nb.records.summary import summary, summary_for_people
+        assert "Mean Exit" in str(summary_for_people(summary(runs)))
         """,
         """
         from delog_nb.lab.asks.form import Form

@@ -37,7 +37,8 @@ STUDENTS = {
     "sly": (
         [
             "import math, delog_nb.course.exercises as c\nlab.check = c.check = lambda *a: True",
-            "c.CHECKS['spread'] = ('four_ways', lambda a: None)",
+            "c.EXERCISES['spread'].make.__code__ = (lambda rng: []).__code__",
+            "c.EXERCISES['spread'] = c.EXERCISES['spread']._replace(wrong=lambda *_: None)",
             "math.isclose = lambda *a, **k: True\nc.exercise.__code__ = (lambda name: 0).__code__",
             "c.Result.__init__ = lambda r, *a: setattr(r, 'wrong', None)\nf = lambda v: (0, 0)",
         ],

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
-import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 
@@ -14,11 +12,10 @@ from delog_nb import lab
 from delog_nb.lab.asks import explore as exploring
 
 
-def draw(**values: Any) -> tuple[go.Figure, pd.DataFrame]:
+def draw(**values: Any) -> lab.Exhibit:
     if values.get("depth") == 32:
         raise RuntimeError("too deep")
-    title = str(sorted(values.items()))
-    return go.Figure(layout={"title": title}), pd.DataFrame({"Chosen": [title]})
+    return lab.lines({"BP": [1, 2]}, str(sorted(values.items())), "x", "y")
 
 
 @pytest.fixture
@@ -40,14 +37,13 @@ def test_the_public_name_is_the_function_however_often_it_is_asked_for() -> None
 def test_without_a_front_end_the_defaults_are_drawn_and_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[Any] = []
-    monkeypatch.setattr(exploring, "show", lambda *both: found.append(both))
+    shown: list[Any] = []
+    monkeypatch.setattr(exploring, "display", shown.append)
     lab.explore(draw, batch_norm=[False, True], depth=lab.Choice([2, 4, 8], 8))
     lines = ["batch norm = no (or yes)", "depth = 8 (or 2, 4)"]
     assert capsys.readouterr().out.splitlines() == lines
-    ((figure, table),) = found
-    assert figure.layout.title.text == "[('batch_norm', False), ('depth', 8)]"
-    assert table["Chosen"][0] == figure.layout.title.text
+    (exhibit,) = shown
+    assert exhibit.figure.layout.title.text == "[('batch_norm', False), ('depth', 8)]"
 
 
 def test_a_change_draws_again(shown: list[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from types import ModuleType
 from typing import Any
 
 import plotly.io as pio
@@ -67,7 +66,7 @@ def test_stop_ends_the_run_and_keeps_its_epochs() -> None:
     assert bench.status.value == "Stopped after 2 whole epochs; Start goes on from there."
     assert len(bench.records[0].history) == 2
     assert (bench.start.disabled, bench.stop.disabled) == (False, True)
-    figure, table = bench.results.outputs
+    figure, _, table = bench.results.outputs
     assert "application/vnd.plotly.v1+json" in figure["data"]
     assert "Delog-SCL" in table["data"]["text/plain"]
 
@@ -267,11 +266,3 @@ def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
     lab.Lab(**SMALL).run_once(lambda _: None)
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_every_public_name_is_there_once_and_hidden_by_no_module() -> None:
-    names = [name for group in lab._NAMES.values() for name in group]
-    assert len(names) == len(set(names))
-    assert not set(names) & set(lab._NAMES)
-    for name in names:
-        assert not isinstance(getattr(lab, name), ModuleType)

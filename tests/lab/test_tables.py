@@ -93,11 +93,9 @@ def test_a_figure_has_its_lines_and_their_numbers(tmp_path: Path) -> None:
     assert "single long gradient flow" in text
     page = (tmp_path / "f.html").read_text()
     assert page.count('"legendgroup":"single long gradient flow"') >= 1
-    assert list(pd.read_csv(tmp_path / "f-epochs.csv").columns) == [
-        "Epoch",
-        "5 short gradient flows",
-        "single long gradient flow",
-    ]
+    names = ["5 short gradient flows", "single long gradient flow"]
+    columns = ["Epoch", *(f"{name}{of}" for name in names for of in ("", " ±"))]
+    assert list(pd.read_csv(tmp_path / "f-epochs.csv").columns) == columns
 
 
 def test_runs_that_differ_do_not_share_a_cell() -> None:

@@ -6,11 +6,10 @@ import math
 
 import pytest
 import torch
+from support.lessons import defined
 from support.runs import tiny
-from torch import Tensor
 
 from delog_nb import data, lab, methods
-from delog_nb.lab.lessons import batch_size as batches
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.batches import (
     GradientNoise,
@@ -18,10 +17,10 @@ from delog_nb.measure.batches import (
     gradient_noise,
     gradients_by_component,
 )
-from delog_nb.measure.pairs import Cost, loss_costs
+from delog_nb.measure.pairs import loss_costs
 from delog_nb.methods import Batch
-from delog_nb.records import Record, record_of
-from delog_nb.training import train
+from delog_nb.records import record_of
+from delog_nb.training import Event, Stepped, train
 
 
 @pytest.mark.parametrize(("images", "classes", "views"), [(1, 3, 1), (5, 2, 1), (4, 3, 2)])
@@ -80,65 +79,27 @@ def test_losses_are_priced_up_to_their_largest_size() -> None:
     assert all(cost.seconds > 0 and cost.peak_bytes > 0 for cost in costs["fast"].values())
 
 
-@pytest.fixture(scope="module")
-def runs() -> list[Record]:
-    return [
-        record_of(train(tiny(batch_size=size, seed=seed, epochs=2, limit=100, depth=1)))
-        for size in (32, 16)
-        for seed in (0, 1)
-    ]
+def test_updates_are_the_steps_of_training() -> None:
+    images = defined("07_batch_size", "images_per_epoch")
+    updates = defined("07_batch_size", "updates_per_epoch", math=math, images_per_epoch=images)
+    for size in (16, 32):
+        steps: list[Event] = []
+        run = train(tiny(batch_size=size, epochs=2, limit=100, depth=1), steps.append)
+        record = record_of(run)
+        assert images(record) == 90  # 100 less a tenth for validation
+        assert 2 * updates(record) == sum(isinstance(step, Stepped) for step in steps)
 
 
-def test_updates_are_the_steps_of_training(runs: list[Record]) -> None:
-    for run in runs:
-        assert batches.training_images(run) == 90  # 100 less a tenth for validation
-        assert lab.updates_per_epoch(run) == math.ceil(90 / run.experiment.batch_size)
-    table = lab.budgets_table({"all": runs})
-    assert table[["Batch size", "Updates", "Images seen"]].to_numpy().tolist() == [
-        [16, "12", "180"],
-        [32, "6", "180"],
-    ]
-    figure = lab.updates_figure(runs, "title")
-    assert [list(line.x) for line in figure.data] == [[1, 2], [6, 12], [1, 2], [3, 6]]
-    assert lab.updates_table(runs)["batch size 16: updates"].to_dict() == {1: "6", 2: "12"}
-
-
-def test_accuracies_are_gathered_by_size(runs: list[Record]) -> None:
-    found = lab.by_batch_size(runs)
-    assert list(found) == [16, 32]
-    assert found[16] == [r.results["test_acc"] for r in runs if r.experiment.batch_size == 16]
-    series = {"here": {2: [0.5, 0.7], 8: [1.0]}}
-    (line,) = lab.sizes_figure(series, "title", "Size").data
-    assert list(line.x) == [2, 8]
-    assert list(line.y) == pytest.approx([60, 100])
-    assert list(line.error_y.array) == pytest.approx([100 * math.sqrt(0.02), 0])
-    table = lab.sizes_table(series, "Size")
-    assert table["here (%)"].to_dict() == {2: "60.00 ± 14.14", 8: "100.00"}
-
-
-def test_figures_of_pairs_and_their_tables_hold_the_same_numbers() -> None:
-    counted: Tensor = torch.tensor([1, 3, 3, 5])
-    chances = {1: 0.25, 3: 0.5, 5: 0.25}
-    bars, marks = lab.positives_figure(counted, chances, "title").data
-    assert list(bars.x) == list(marks.x) == [1, 3, 5]
-    assert list(bars.y) == list(marks.y) == [25, 50, 25]
-    table = lab.positives_table(counted, chances, views=2)
-    assert table["Positives, mean"].tolist() == ["3.00", "3.00"]
-    assert table["Negatives, mean"].tolist() == ["2.00", "2.00"]
-    assert table["Positives, 5 % to 95 %"][0] == "1 to 5"
-    shares = {10: {8: 0.5, 16: 0.25}}
-    assert [list(t.y) for t in lab.alone_figure(shares, shares).data] == [[50, 25]] * 2
-    assert lab.alone_table(shares, shares).iloc[1].tolist() == ["25.00"] * 2
-
-
-def test_figures_of_noise_and_price_and_their_tables_hold_the_same_numbers() -> None:
-    noise = {"a": {4: GradientNoise(1.0, 2.0), 16: GradientNoise(2.0, 2.0)}}
-    measured, line = lab.noise_figure(noise).data
-    assert list(measured.y) == list(line.y) == [2, 1]
-    assert lab.noise_table(noise)["Noise / signal"].tolist() == ["2.00", "1.00"]
-    costs = {"a": {500: Cost(0.002, 3_000_000)}, "b": {500: Cost(0.001, 10_000), 1000: Cost(1, 1)}}
-    table = lab.prices_table(costs)
-    assert table["One N × N table (MB)"].to_dict() == {500: "1.00", 1000: "4.00"}
-    assert table["a: memory (MB)"].to_dict() == {500: "3.00", 1000: "–"}
-    lines = lab.prices_figure(costs).data
-    assert [list(trace.y) for trace in lines[:3]] == [[1, 4], [3], [2]]
+def test_shares_of_anchors_are_those_of_the_batches_that_are_drawn() -> None:
+    """All labels in one batch: nothing is left to chance."""
+    count = defined("07_batch_size", "count_positives", torch=torch)
+    draw = defined(
+        "07_batch_size", "share_of_anchors", lab=lab, count_positives=count,
+        chances_of_positives=chances_of_positives,
+    )  # fmt: skip
+    shown = draw(torch.tensor([0, 0, 0, 1]), batch_size=4, classes=2, views=1)
+    assert shown.table["counted"].to_dict() == {0: 25, 1: 0, 2: 75, 3: 0}
+    assert shown.table["formula"].to_dict() == pytest.approx({0: 12.5, 1: 37.5, 2: 37.5, 3: 12.5})
+    assert shown.says == (
+        "Of 3 other views, 1.50 are positives on average by the formula; 1.50 were counted."
+    )

@@ -6,16 +6,15 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
 from delog_nb import lab
 from delog_nb.data import load
-from delog_nb.lab.lessons import contrastive_loss as contrast
+from delog_nb.lab.lessons.contrastive_loss import SmallBatch, circle, pairs, small_batch
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.measure.pairs import loss_cost, pair_angles
+from delog_nb.measure.pairs import loss_cost, loss_costs, pair_angles
 
 
 def at(*degrees: float) -> Tensor:
@@ -44,12 +43,12 @@ def test_a_loss_costs_the_bytes_that_it_makes() -> None:
 
 
 @pytest.fixture(scope="module")
-def batch() -> contrast.SmallBatch:
+def batch() -> SmallBatch:
     experiment = lab.experiment(dataset="digits", preset="quick")
-    return lab.small_batch(load(experiment), experiment, [3, 2, 1])
+    return small_batch(load(experiment), experiment, [3, 2, 1])
 
 
-def masks(batch: contrast.SmallBatch) -> dict[str, Tensor]:
+def masks(batch: SmallBatch) -> dict[str, Tensor]:
     other = ~torch.eye(12, dtype=torch.bool)
     return {
         "by image": (batch.image[:, None] == batch.image) & other,
@@ -57,7 +56,7 @@ def masks(batch: contrast.SmallBatch) -> dict[str, Tensor]:
     }
 
 
-def test_a_small_batch_holds_two_views_of_each_image(batch: contrast.SmallBatch) -> None:
+def test_a_small_batch_holds_two_views_of_each_image(batch: SmallBatch) -> None:
     assert batch.labels.tolist() == [0, 0, 0, 1, 1, 2] * 2
     assert batch.image.tolist() == [0, 1, 2, 3, 4, 5] * 2
     assert batch.pixels.shape == (12, 1, 16, 16)
@@ -65,18 +64,17 @@ def test_a_small_batch_holds_two_views_of_each_image(batch: contrast.SmallBatch)
     assert all((batch.pixels[k] != batch.pixels[k + 6]).any() for k in range(6))
 
 
-def test_pairs_are_counted_and_drawn(batch: contrast.SmallBatch) -> None:
-    table = lab.pairs_table(batch, masks(batch))
-    assert table["by image: positives of a view"].tolist() == [1] * 6
-    assert table["by class: positives of a view"].tolist() == [5, 5, 5, 3, 3, 1]
-    assert table["by class: negatives"].tolist() == [6, 6, 6, 8, 8, 10]
-    figure = lab.pairs_figure(batch, masks(batch))
-    for panel, mask in zip(figure.data[:2], masks(batch).values(), strict=True):
-        drawn = np.array(panel.z)
-        assert ((drawn == 2) == mask.numpy()).all()
-        assert (np.diag(drawn) == 0).all()
-        assert (drawn == 0).sum() == 12
-    assert len(figure.layout.images) == 2 * 2 * 12
+def test_pairs_are_counted_and_drawn(batch: SmallBatch) -> None:
+    shown = pairs(batch, masks(batch))
+    assert shown.table["by image: positives of a view"].tolist() == [1] * 6
+    assert shown.table["by class: positives of a view"].tolist() == [5, 5, 5, 3, 3, 1]
+    assert shown.table["by class: negatives"].tolist() == [6, 6, 6, 8, 8, 10]
+    for panel, mask in zip(shown.figure.data[:2], masks(batch).values(), strict=True):
+        signs = np.array(panel.text)
+        assert ((signs == "+") == mask.numpy()).all()
+        assert ((signs == "·") == np.eye(12, dtype=bool)).all()
+    places = {(i.xref, i.x, i.y) for i in shown.figure.layout.images}
+    assert len(places) == len(shown.figure.layout.images) == 2 * 2 * 12
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +89,7 @@ def path() -> tuple[list[tuple[Tensor, float]], Tensor]:
 
 def test_the_circle_shows_start_middle_and_end(path: Any) -> None:
     steps, labels = path
-    figure = lab.circle_figure(steps, labels, 0.5)
+    figure = circle(steps, labels, 0.5).figure
     assert not figure.frames
     dots = [trace for trace in figure.data if str(trace.name).startswith("class")]
     assert len(dots) == 9
@@ -101,42 +99,42 @@ def test_the_circle_shows_start_middle_and_end(path: Any) -> None:
     (dashed,) = [trace for trace in figure.data if "evenly" in str(trace.name)]
     assert dashed.y[0] == pytest.approx(steps[-1][1])  # the end is the even arrangement
     half = (steps[0][1] + steps[-1][1]) / 2
-    title = figure.layout.annotations[1].text
-    middle = int(title.split("step ")[1].split(",")[0])
+    (marks,) = [trace for trace in figure.data if trace.name == "shown above"]
+    start, middle, end = marks.x
+    assert (start, end) == (0, 30)
     assert steps[middle][1] <= half < steps[middle - 1][1]
+    assert dots[3].x == pytest.approx(steps[middle][0][labels == 0, 0].tolist())
 
 
 def test_the_circle_as_an_animation_shows_every_moment(path: Any) -> None:
     steps, labels = path
-    figure = lab.circle_figure(steps, labels, 0.5, animate=True)
+    figure = circle(steps, labels, 0.5, animate=True).figure
     names = [frame.name for frame in figure.frames]
     assert names == [str(k) for k in range(31)]
     assert [step.args[0][0] for step in figure.layout.sliders[0].steps] == names
     for frame in figure.frames:
         z, loss = steps[int(frame.name)]
-        *dots, now = frame.data
+        *dots, now = frame.data  # these replace the figure's first traces
+        assert [trace.name for trace in figure.data[: len(frame.data)]] == [
+            trace.name for trace in frame.data
+        ]
         for c, trace in enumerate(dots):
-            assert figure.data[frame.traces[c]].name == trace.name == f"class {c + 1}"
+            assert trace.name == f"class {c + 1}"
             assert trace.x == pytest.approx(z[labels == c, 0].tolist())
-        assert figure.data[frame.traces[-1]].name == "now"
-        assert now.y == pytest.approx((loss,))
+        assert (now.x, now.y) == ((int(frame.name),), pytest.approx((loss,)))
 
 
-def test_tables_of_the_circle(path: Any) -> None:
+def test_the_table_of_the_circle(path: Any) -> None:
     steps, labels = path
-    table = lab.circle_table(steps, labels)
+    table = circle(steps, labels, 0.5).table
     assert table["Step"].tolist() == [0, 1, 2, 5, 10, 20, 30]
-    assert table["Loss"].iloc[-1] == f"{steps[-1][1]:.3f}"
-    assert table["Angle of negative pairs, least (°)"].iloc[-1] == "120.0"
-    ends = lab.ends_table({0.5: steps, 1.0: steps[:1]}, labels)
-    assert ends["Angle of positive pairs, mean (°)"].tolist() == ["0.0", "150.0"]
-    figure = lab.ends_figure({0.5: steps, 1.0: steps[:1]}, labels)
-    assert [a.text for a in figure.layout.annotations] == ["τ = 0.5", "τ = 1"]
+    assert table["Loss"].tolist()[::6] == [steps[0][1], steps[-1][1]]
+    assert table["Angle of positive pairs, mean (°)"].iloc[-1] == pytest.approx(0, abs=1e-4)
+    assert table["Angle of negative pairs, least (°)"].iloc[-1] == pytest.approx(120)
 
 
 def test_a_short_path_has_no_step_twice_in_its_table() -> None:
-    z = at(0, 90)
-    table = lab.circle_table([(z, 1.0)] * 11, torch.tensor([0, 1]))
+    table = circle([(at(0, 90), 1.0)] * 11, torch.tensor([0, 1]), 0.5).table
     assert table["Step"].tolist() == [0, 1, 2, 5, 10]
 
 
@@ -157,35 +155,11 @@ def test_the_lessons_formulas_of_push_and_pull_are_the_gradient() -> None:
     assert -logits.log_softmax(0)[0].item() == pytest.approx(loss)
 
 
-def test_lines_by_tau_and_their_table() -> None:
-    x = torch.linspace(-1, 1, 41)
-    curves = {0.1: x**2, 1.0: x}
-    figure = lab.tau_figure(x, curves, "t", "x", "y")
-    assert [(line.name, line.line.dash) for line in figure.data] == [
-        ("τ = 0.1", "solid"),
-        ("τ = 1", "dash"),
-    ]
-    table = lab.tau_table(x, curves, "x", at=5)
-    assert table["x"].tolist() == ["−1.00", "−0.50", "0.00", "0.50", "1.00"]
-    assert table["τ = 0.1"].tolist() == ["1.000", "0.250", "0.000", "0.250", "1.000"]
-
-
-def test_ways_that_differ_are_seen_to() -> None:
-    def shifted(z: Tensor, labels: Tensor, tau: float) -> Tensor:
-        return supervised_contrastive_loss(z, labels, tau) + 0.1 * z[0, 0]
-
-    z, labels = torch.randn(8, 3, dtype=torch.float64), torch.arange(4).repeat(2)
-    ways = {"a": supervised_contrastive_loss, "b": supervised_contrastive_loss, "c": shifted}
-    table = lab.agreement_table(ways, z, labels, 0.5)
-    apart = [float(text) for text in table.iloc[:, -1]]
-    assert apart[0] == apart[1] == 0
-    assert apart[2] > 1e-3
-    assert table["Loss"][0] == table["Loss"][1] != table["Loss"][2]
-
-
 def test_prices_leave_out_what_is_too_slow() -> None:
     ways = {"slow": supervised_contrastive_loss, "fast": supervised_contrastive_loss}
-    table: pd.DataFrame = lab.price_table(ways, (8, 16), {"slow": 8})
-    assert table["N = 16: time (ms)"][0] == "–"
-    assert float(table["N = 16: time (ms)"][1]) > 0
-    assert float(table["N = 8: time (ms)"][0]) > 0
+    costs = loss_costs(ways, (8, 16), {"slow": 8})
+    assert {name: list(by_size) for name, by_size in costs.items()} == {
+        "slow": [8],
+        "fast": [8, 16],
+    }
+    assert all(cost.seconds > 0 for by_size in costs.values() for cost in by_size.values())

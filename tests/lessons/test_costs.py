@@ -13,21 +13,8 @@ from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.lab.lessons.costs import (
-    bill_figure,
-    bill_table,
-    by_depth_figure,
-    by_depth_table,
-    influence_figure,
-    influence_table,
-    seconds_table,
-    stacked_figure,
-    stacked_table,
-    timing_bars,
-    timing_spread,
-)
-from delog_nb.measure.cost import Bill, bill_of, longest_flow, step_flops, step_memory
-from delog_nb.measure.trial import PARTS, StepInParts, Timing, Trial, time_steps
+from delog_nb.measure.cost import bill_of, longest_flow, step_flops, step_memory
+from delog_nb.measure.trial import PARTS, StepInParts, Trial, time_steps
 from delog_nb.methods import Batch
 from delog_nb.methods.component import count_parameters
 
@@ -127,51 +114,3 @@ def test_a_bill_is_made_of_the_other_counts() -> None:
     assert (bill.effective, bill.affiliated) == (6_318_430, 33_560_576)  # facts of the paper's net
     assert bill.bytes == sum(step_memory(run))
     assert (bill.flops, bill.longest_flow) == (step_flops(run), 3)
-
-
-def test_figures_and_tables_hold_the_same_numbers() -> None:
-    bars = {"BP": {"stays": 2.0, "comes": 3.0}, "AL": {"stays": 10.0, "comes": 1.0}}
-    figure = stacked_figure(bars, "title", "MB", spread={"BP": (4.0, 7.0), "AL": (11.0, 12.0)})
-    assert [list(bar.x) for bar in figure.data[:2]] == [[2, 10], [3, 1]]
-    assert [list(line.x) for line in figure.data[2:]] == [[4, 7], [11, 12]]
-    assert [note.text for note in figure.layout.annotations] == [" 5", " 11"]
-    assert stacked_table(bars, "By").to_numpy().tolist() == [
-        ["BP", "2", "3", "5"],
-        ["AL", "10", "1", "11"],
-    ]
-    panels = {"flow": {"BP": {4: 6.0, 8: 10.0}, "Delog-SCL, one sum": {4: 3.0, 8: 3.0}}}
-    assert [list(line.y) for line in by_depth_figure(panels).data] == [[6, 10], [3, 3]]
-    assert list(by_depth_table(panels)["H = 8"]) == ["10", "3"]
-
-    bills = {"BP": Bill(10, 0, 10**6, 10**9, 6), "AL": Bill(5, 15, 2 * 10**6, 10**9, 3)}
-    assert list(bill_figure(bills, "title").data[0].x) == [2, 0.5, 2, 1, 0.5]
-    row = bill_table(bills).iloc[1]
-    assert row["Parameters in training"] == "20 (× 2.00)"
-    assert row["Memory of a step"] == "2 MB (× 2.00)"
-    assert row["Arithmetic of a step"] == "1.0 GFLOP (× 1.00)"
-
-
-def test_who_listens_to_whom_is_drawn_by_place() -> None:
-    found = {"BP": [[True, True], [True, True]], "AL": [[True, False], [True, True]]}
-    figure = influence_figure(found)
-    assert [[list(row) for row in panel.z] for panel in figure.data[:2]] == [
-        [[1, 2], [1, 1]],
-        [[1, 0], [1, 1]],
-    ]
-    assert influence_table(found).iloc[:, 1:].to_numpy().tolist() == [
-        ["f₁ f₂", "f₁ f₂"],
-        ["f₁", "f₁ f₂"],
-    ]
-
-
-def test_seconds_are_medians_of_repeated_steps() -> None:
-    parts = [dict.fromkeys(PARTS, value) for value in (0.001, 0.002, 0.009)]
-    one = Timing([0.01, 0.02, 0.09], parts, [1e-4] * 3)
-    two = Timing([0.02, 0.04, 0.09], parts, [1e-4] * 3)
-    assert timing_bars({"BP": one})["BP"]["views"] == pytest.approx(2)
-    assert timing_spread({"BP": one})["BP"] == pytest.approx((7, 63))
-    table = seconds_table({"BP": one, "AL": two}, train_images=100, batch_size=10, test_images=50)
-    assert list(table["A step (ms)"]) == ["20 (10 to 90)", "40 (20 to 90)"]
-    assert list(table["An epoch of training (s)"]) == ["0.20 (0.10 to 0.90)", "0.40 (0.20 to 0.90)"]
-    assert table["Predicting the test images (s)"][0] == "0.01 (0.01 to 0.01)"
-    assert list(table["A step, compared with BP"]) == ["× 1.00", "× 2.00"]

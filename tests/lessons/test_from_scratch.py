@@ -9,19 +9,8 @@ import torch
 from support.runs import same_history, tiny
 from torch import Tensor, nn
 
-from delog_nb import data, methods
+from delog_nb import data, lab, methods
 from delog_nb.lab.charts.boxes import sub
-from delog_nb.lab.lessons import feeding
-from delog_nb.lab.lessons.from_scratch import (
-    accuracies_table,
-    gaps_figure,
-    gaps_table,
-    reach_figure,
-    reach_table,
-    shares_figure,
-    shares_table,
-)
-from delog_nb.lab.lessons.paths import paths_figure, paths_table
 from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.reach import reach
 from delog_nb.methods import Batch
@@ -71,7 +60,7 @@ def test_train_batches_are_those_of_training() -> None:
     method = methods.build(run).to(memory_format=torch.channels_last)
     adams = [torch.optim.Adam(part.parameters(), run.lr, fused=True) for part in method.parts()]
     total = torch.zeros(len(adams))
-    for batch, labels in feeding.train_batches(run, images, 0):
+    for batch, labels in lab.train_batches(run, images, 0):
         r, count = batch, len(labels) // 2
         for place, (part, adam) in enumerate(zip(method.parts(), adams, strict=True)):
             r, _, loss = part(r.detach(), Batch.of(labels))
@@ -88,45 +77,19 @@ def test_train_batches_are_those_of_training() -> None:
 def test_test_batches_are_all_test_images_once() -> None:
     run = tiny()
     images = data.load(run)
-    pixels, labels = zip(*feeding.test_batches(run, images), strict=True)
+    pixels, labels = zip(*lab.test_batches(run, images), strict=True)
     assert torch.equal(torch.cat(labels), images.test.labels)
     back = torch.cat(pixels) * images.std[0] + images.mean[0]
     assert torch.equal((back * 255).round().to(torch.uint8), images.test.images)
 
 
-def test_paths_say_what_each_one_goes_through() -> None:
+def test_flows_count_the_parameters_and_a_prediction_passes_every_head() -> None:
     run = tiny(depth=3)
-    table = paths_table(run)
-    assert list(table["Goes through"]) == [
-        "x → f₁ → g₁",
-        "detached r₁ → f₂ → g₂",
-        "detached r₂ → f₃ → g₃",
-        "detached r₃ → f₄",
-        "x → f₁ → f₂ → f₃ → f₄",
-    ]
-    counts = [int(n.replace(",", "")) for n in table["Parameters on it"]]
-    assert (sum(counts[:-1]), counts[-1]) == parameter_counts(run)
-    names = {trace.name for trace in paths_figure(run).data}
-    assert names >= {"gradient", "inference path", "effective", "affiliated"}
+    table = lab.flows([run], prediction=True).table
+    effective, affiliated = table["Effective parameters"], table["Affiliated parameters"]
+    assert (effective.sum() + affiliated.sum(), effective.sum()) == parameter_counts(run)
+    last = table.iloc[-1]
+    assert (last["Way"], last["Layers"]) == ("prediction", "f₁, f₂, f₃, classifier")
+    assert last[["Heads", "Loss"]].isna().all()
+    assert table["Loss"].tolist()[:4] == ["SCL₁", "SCL₂", "SCL₃", "CE₄"]
     assert sub("L", 10) == "L₁₀"
-
-
-def test_paths_of_longer_components_are_refused() -> None:
-    with pytest.raises(ValueError, match="components of one layer each"):
-        paths_figure(tiny(method="bp"))
-
-
-def test_figures_and_tables_hold_the_same_numbers() -> None:
-    matrix = torch.tensor([[0.5, torch.nan], [0.0, 20.0]], dtype=torch.float64)
-    names = (["L₁", "L₂"], ["f₁", "f₂"])
-    figure, table = reach_figure({"cut": matrix}, *names), reach_table({"cut": matrix}, *names)
-    assert [list(row) for row in figure.data[0].text] == [["0.5", "–"], ["0", "20"]]
-    assert table[["f₁", "f₂"]].to_numpy().tolist() == [["0.5", "–"], ["0", "20"]]
-    gaps = {"float32": {"f₁": 1e-6, "f₂": 0.0}, "float64": {"f₁": 2e-15, "f₂": 0.0}}
-    figure = gaps_figure(gaps)
-    assert figure.data[0].y[0] == 1e-6
-    assert figure.data[0].text == ("", "equal")
-    assert list(gaps_table(gaps).iloc[1]) == ["0 (equal)"] * 2
-    assert [list(bar.y) for bar in shares_figure([5, 7], [9, 0]).data] == [[5, 7], [9, None]]
-    assert list(shares_table([5, 7], [9, 0]).iloc[-1]) == ["all", "12", "9"]
-    assert accuracies_table({"a": [0.5, 1.0]})["a (%)"].to_dict() == {1: "50.00", 2: "100.00"}

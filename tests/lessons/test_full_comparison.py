@@ -1,9 +1,10 @@
-"""Lesson 10: claims of the paper against made-up runs whose verdicts are known; its exercises."""
+"""Lesson 10: claims of the paper against made-up runs whose verdicts are known; its figures."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,12 @@ from delog_nb.course.assessing import (
 )
 from delog_nb.course.claims import CLAIMS, slope_by_seed
 from delog_nb.experiment.identity import identity
+from delog_nb.experiment.registry import METHODS
 from delog_nb.grids import grid
 from delog_nb.lab.asks.predict import keep
 from delog_nb.lab.lessons import full_comparison as comparing
+from delog_nb.lab.lessons.full_comparison import NOW, SOURCES, Source, compared
+from delog_nb.lab.runs.recorded import GRIDS
 from delog_nb.records import Record, save
 
 CIFAR10 = {"dataset": "folder", "data_dir": "data/jpeg", "dataset_label": "CIFAR-10 (JPEG)"}
@@ -94,7 +98,6 @@ def test_ten_claims_are_numbered_and_say_where_they_stand() -> None:
     assert [claim.number for claim in CLAIMS] == list(range(1, 11))
     assert all("section" in claim.source for claim in CLAIMS)
     assert len({claim.name for claim in CLAIMS}) == 10
-    assert lab.claims_table()["Claim"].tolist()[0] == "Above BP without shortcuts"
 
 
 def test_every_claim_holds_where_the_paper_is_right() -> None:
@@ -199,7 +202,7 @@ def test_the_gain_of_a_doubled_batch_is_the_least_squares_slope() -> None:
 
 @pytest.mark.parametrize("name", ["table2", "table8", "table9", "figure4"])
 def test_runs_of_the_recorded_grids_are_told_apart_by_what_they_vary(name: str) -> None:
-    described = grid.read(comparing.GRIDS / f"{name}.yaml")
+    described = grid.read(GRIDS / f"{name}.yaml")
     varied = {"table8": "batch_size", "table9": "head", "figure4": "components"}.get(name)
     found = [variant(e) for e in described.experiments()]
     assert {field for choices in found for field in choices} == ({varied} if varied else set())
@@ -214,85 +217,80 @@ def test_sizes_are_not_mixed() -> None:
     assert len(Runs([*short, *short]).find("CIFAR-10", "vgg", "al")) == 2
 
 
-def test_figures_hold_the_numbers_of_their_tables() -> None:
-    found = lab.checklist(world(agrees=True, epochs=12))
-    table = lab.findings_table(found)
-    figure = lab.findings_figure(found)
-    drawn = [x for trace in figure.data[:3] for x in trace.x]
-    measured = [f for a in found for f in a.findings if f.seeds]
-    assert sorted(drawn) == pytest.approx(sorted(100 * f.mean for f in measured))
-    assert (table["Seeds"] == "4").sum() == len(measured)
-    assert table.loc[table["Claim"] == "10", "Seeds"].eq("–").all()
-    assert lab.verdicts_table(found)["Verdict"].tolist() == [a.verdict for a in found]
-    assert len(lab.findings_table(lab.checklist([])).query("Claim == '5'")) == 1  # joined
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_every_place_names_a_grid_of_its_size(name: str) -> None:
+    experiments = grid.read(comparing.ROOT / SOURCES[name].grid).experiments()
+    assert {e.method for e in experiments} == {*METHODS.own}
+    if "paper size" in name:
+        assert {e.preset for e in experiments} == {"paper"}
 
 
-def test_a_place_without_runs_gives_the_command_and_no_stand_in() -> None:
-    for name, source in comparing.SOURCES.items():
-        described = grid.read(comparing.ROOT / source.grid)
-        assert described.experiments()
-        if "paper size" in name:
-            assert {e.preset for e in described.experiments()} == {"paper"}
-    figure, table = comparing._not_here(
-        "CIFAR-100", "vgg", comparing.SOURCES["CIFAR-100 at paper size"]
-    )
-    assert not figure.data
-    assert table.iloc[:, 0].tolist() == [
-        "delog-nb sweep experiments/paper/table3.yaml --out runs/table3",
-        "delog-nb tables runs/table3",
-    ]
-    # the paper's Table 4 has no ConvNet
-    tiny_source = comparing.SOURCES["Tiny-ImageNet at paper size"]
-    _, table = comparing._not_here("Tiny-ImageNet", "convnet", tiny_source)
-    assert table.iloc[0, 0] == (
-        "delog-nb compare --preset paper --dataset tiny-imagenet --nets convnet"
-    )
+@pytest.mark.parametrize(
+    ("data", "net", "commands"),
+    [
+        (
+            "CIFAR-100",
+            "vgg",
+            [
+                "delog-nb sweep experiments/paper/table3.yaml --out runs/table3",
+                "delog-nb tables runs/table3",
+            ],
+        ),
+        # the paper's Table 4 has no ConvNet
+        (
+            "Tiny-ImageNet",
+            "convnet",
+            ["delog-nb compare --preset paper --dataset tiny-imagenet --nets convnet"],
+        ),
+    ],
+)
+def test_where_there_are_no_runs_are_the_commands_and_nothing_else(
+    data: str, net: str, commands: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "experiments").symlink_to(comparing.ROOT / "experiments")
+    monkeypatch.setattr(comparing, "ROOT", tmp_path)  # whatever has been trained in this checkout
+    shown = compared(f"{data} at paper size", net)
+    assert not shown.figure.data
+    assert "no runs here" in shown.figure.layout.title.text
+    assert shown.table.iloc[:, 0].tolist() == commands
+    assert commands[0] in shown.folded().html
 
 
 @pytest.mark.parametrize("net", ["convnet", "vgg", "resnet"])
 def test_the_recorded_runs_are_drawn(net: str) -> None:
     """All four methods with three seeds, as the lesson asks for them."""
-    figure, table = lab.compared("CIFAR-10 (JPEG) at CPU size", net)
-    assert "recorded, 3 seeds" in figure.layout.title.text
-    assert list(table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
-    assert len(table) == 12
+    shown = compared("CIFAR-10 (JPEG) at CPU size", net)
+    assert "recorded, 3 seeds" in shown.figure.layout.title.text
+    assert list(shown.table)[::2] == ["BP", "Early Exit", "AL", "Delog-SCL"]
+    assert len(shown.table) == 12
 
 
-def test_runs_that_the_command_made_are_drawn(tmp_path: Any, monkeypatch: Any) -> None:
+def test_runs_that_the_command_made_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text("fixed: {preset: quick, net: vgg, epochs: 2}\ncross: {method: [bp, al]}\n")
     monkeypatch.setattr(comparing, "ROOT", tmp_path)
-    monkeypatch.setitem(comparing.SOURCES, "here", comparing.Source("grid.yaml", "out", "recorded"))
-    assert not lab.compared("here", "vgg")[0].data
+    monkeypatch.setitem(SOURCES, "here", Source("grid.yaml", "out", "recorded"))
+    assert not compared("here", "vgg").figure.data
     for e in grid.read(path).experiments():
         save(made([0.25, 0.5], method=e.method, net="vgg"), tmp_path / "out")
-    figure, table = lab.compared("here", "vgg")
-    assert "recorded" in figure.layout.title.text
-    assert table.loc[2].tolist() == ["50.00", "50.00"]
-    assert list(lab.compared("here", "vgg", "AL")[1]) == ["AL"]
-    assert not lab.compared("here", "vgg", "Delog-SCL")[0].data
-    assert not lab.compared("here", "resnet")[0].data
-    assert lab.own_runs() == []
+    save(made([0.25, 0.5], method="delog-scl", net="vgg"), tmp_path / "out")  # not of the grid
+    both = compared("here", "vgg")
+    assert "recorded, 1 seed" in both.figure.layout.title.text
+    assert both.table.loc[2].to_dict() == {"BP": 50, "AL": 50}
+    assert list(compared("here", "vgg", "AL").table) == ["AL"]
+    assert not compared("here", "vgg", "Delog-SCL").figure.data
+    assert not compared("here", "resnet").figure.data
 
 
-def test_pace_is_by_median_seconds(monkeypatch: Any) -> None:
-    runs = [made([0.1, 0.2, 0.3], method="bp", seed=seed) for seed in range(2)]
-    runs[0].history[1]["seconds"] = 50.0  # something else was computed then
-    (curve,) = lab.curves_of(runs, ["bp", "delog-scl"])
-    assert curve.seconds == [2.0, 4.0, 6.0]
-    assert curve.means == pytest.approx([10, 20, 30])
-    figure, table = lab.pace_figure([curve], "t"), lab.pace_table([curve])
-    assert [list(trace.x) for trace in figure.data] == [[1, 2, 3], [2.0, 4.0, 6.0]]
-    assert table["BP: seconds"].tolist() == ["2", "4", "6"]
-
-
-def test_the_digits_are_made_now_at_the_learners_size(monkeypatch: Any) -> None:
+def test_the_digits_are_made_now_at_the_learners_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "experiment", lambda **choices: tiny(**choices | {"epochs": 1}))
     comparing.made_now.cache_clear()
-    figure, table = lab.compared(comparing.NOW, "convnet")
+    shown = compared(NOW, "convnet")
     comparing.made_now.cache_clear()
-    assert "made now" in figure.layout.title.text
-    assert list(table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
+    assert "made now, one seed" in shown.figure.layout.title.text
+    assert list(shown.table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
 
 
 def test_the_quiz_tells_the_checklists_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -327,10 +325,3 @@ def test_the_quiz_answers_after_a_guess(monkeypatch: Any) -> None:
     assert "<table" in table["data"]["text/html"]
     lab.quiz_question(found, 2)  # again: the guess is kept
     assert shown[1].children[1].value == OPEN
-
-
-def _overtaking_by_hand(chaser: list[float], leader: list[float]) -> int | None:
-    behind = [epoch for epoch, pair in enumerate(zip(chaser, leader, strict=True), 1)
-              if pair[0] <= pair[1]]  # fmt: skip
-    first = max(behind, default=0) + 1
-    return first if first <= len(chaser) else None

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from delog_nb import lab
 from delog_nb.measure.flows import (
     WEIGHTS,
     Stack,
@@ -24,7 +23,7 @@ from delog_nb.measure.flows import (
     trace,
 )
 from delog_nb.methods import Batch
-from delog_nb.pipeline.schedule import sequential_bp, table_1
+from delog_nb.pipeline.schedule import Schedule, sequential_bp, table_1
 
 
 @pytest.fixture
@@ -155,34 +154,26 @@ def test_peak_memory_of_bp_grows_with_depth_by_what_a_block_keeps(batch: Any) ->
     assert peak_bytes(Stack(8).build(9), *many) < peak_bytes(Stack(8).build(), *many)
 
 
+def waits(schedule: Schedule) -> list[float]:
+    """Time between each layer's forward pass on the first batch and its backward pass on it."""
+    first = {(t.stage, t.kind): t for t in schedule.tasks if t.batch == 0}
+    return [
+        first[layer, "backward"].start - first[layer, "forward"].end
+        for layer in range(schedule.stages)
+    ]
+
+
 def test_layers_wait_for_their_gradients_in_bp_alone() -> None:
     for layers, backward in ((1, 1), (4, 1), (5, 2)):
-        timelines = {
-            "BP": sequential_bp([1] * layers, [backward] * layers, 3),
-            "Components": table_1([1 + backward] * layers, 3),
-        }
-        table = lab.timeline_table(timelines)
-        waits = [float(value) for value in table["BP"][:-2]]
-        assert waits == [(layers - k) * (1 + backward) for k in range(1, layers + 1)]
-        assert set(table["Components"][:-2]) == {"0"}
-        assert float(table["BP"].iloc[-1]) == round(100 / layers)
-        assert float(table["Components"].iloc[-2]) == (3 + layers - 1) * (1 + backward)  # Table 1
+        whole = sequential_bp([1] * layers, [backward] * layers, 3)
+        cut = table_1([1 + backward] * layers, 3)
+        assert waits(whole) == [(layers - k) * (1 + backward) for k in range(1, layers + 1)]
+        assert {task.kind for task in cut.tasks} == {"task"}  # forward and backward at once
+        assert 1 - whole.bubble == pytest.approx(1 / layers)  # one machine at a time
+        assert cut.makespan == (3 + layers - 1) * (1 + backward)  # Table 1
 
 
-def test_tables_hold_the_numbers_of_their_figures(batch: Any) -> None:
-    seen = {
-        "BP": trace(Stack(2).build(), *batch, steps=8),
-        "Components": trace(Stack(2).build(3), *batch, steps=8),
-    }
-    table = lab.gradients_table(seen)
-    assert table["BP, step 8"].iloc[-1] == f"{seen['BP'].losses[-1]:.2f}"
-    assert len(table) == 4
-    figure = lab.gradients_figure(seen)
-    names = {line.name for line in figure.data}
-    assert {"BP, step 1", "BP, step 2", "BP, step 8", "Components, step 8", "BP: loss"} <= names
-    peaks = {1: 4_000_000, 2: 1_000_000}
-    memory = lab.memory_table(peaks, {1: 4, 2: 3})
-    assert list(memory["Compared with BP (%)"]) == ["100", "25"]
-    timelines = {"BP": sequential_bp([1, 1], [1, 1], 1), "Components": table_1([2, 2], 1)}
-    assert list(lab.timeline_table(timelines)["BP"]) == ["2", "0", "4", "50"]
-    assert len(lab.timeline_figure(timelines).data) == 4 + 2
+def test_cutting_changes_every_layers_gradient_but_the_classifiers(batch: Any) -> None:
+    whole, cut = (trace(Stack(3).build(k), *batch, steps=1).norms[0] for k in (1, 4))
+    assert cut[-1] == pytest.approx(whole[-1], rel=1e-5)
+    assert all(abs(a / b - 1) > 0.01 for a, b in zip(cut[:-1], whole[:-1], strict=True))

@@ -14,23 +14,8 @@ from torch import nn
 from delog_nb import data, methods
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.lessons.associated import associated_figure, associated_table, predictions_table
-from delog_nb.lab.lessons.codes import (
-    distances_figure,
-    distances_table,
-    spreading_figure,
-    spreading_table,
-)
-from delog_nb.lab.lessons.local_objectives import (
-    blocks_figure,
-    blocks_table,
-    exits_figure,
-    exits_table,
-    probe_shares,
-)
-from delog_nb.lab.lessons.paths import paths_figure, paths_table
+from delog_nb.lab.lessons.local_objectives import associated, probe_shares
 from delog_nb.measure.codes import (
-    CodeState,
     class_codes,
     distance,
     encoders_and_decoders,
@@ -117,7 +102,7 @@ def test_codes_of_other_methods_are_refused() -> None:
     with pytest.raises(ValueError, match="target codes"):
         follow_codes(experiment, data.load(experiment))
     with pytest.raises(ValueError, match="not of bp"):
-        associated_figure(tiny(method="bp"))
+        associated(tiny(method="bp"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -153,72 +138,46 @@ def test_an_early_exit_is_scored_with_its_own_classifier() -> None:
 
 def test_the_diagram_has_every_module_and_the_table_every_parameter() -> None:
     experiment = tiny(method="al", depth=3)
-    figure, table = associated_figure(experiment), associated_table(experiment)
-    texts = [a.text for a in figure.layout.annotations]
+    shown = associated(experiment)
+    texts = [a.text for a in shown.figure.layout.annotations]
     for number in "₁₂₃":
         for name in ("f", "b", "g", "inv"):
             assert name + number in texts
-    assert list(table["Needs images"]) == ["yes", "no"] * 3
-    counts = sum(int(n.replace(",", "")) for n in table["Parameters"])
-    assert counts == parameter_counts(experiment)[0]
+    assert list(shown.table["Needs images"]) == ["yes", "no"] * 3
+    assert shown.table["Compares"].tolist()[2:4] == ["b₂(r₂) with t₂", "inv₂(t₂) with t₁"]
+    assert shown.table["Parameters"].sum() == parameter_counts(experiment).training
+    assert "A₂ compares b₂(r₂) with t₂ and trains f₂ and b₂" in shown.says
 
 
-def test_ways_of_predictions_count_what_is_used_and_left_out() -> None:
-    runs = [tiny(method=method, depth=2) for method in METHODS]
-    table = predictions_table(runs).set_index("Method")
-    way = "A prediction goes through"
-    assert table.loc["AL", way] == "f₁ → f₂ → b₂ → inv₂ → inv₁"
-    assert table.loc["Delog-SCL", way] == "f₁ → f₂ → classifier"
-    for run in runs:
-        row = table.loc[METHODS[run.method].label]
-        used, left = (
-            int(row[name].replace(",", ""))
-            for name in ("Parameters on the way", "Left out (affiliated)")
-        )
-        assert (used + left, used) == parameter_counts(run)
-        assert used + left == count_parameters(methods.build(run).parameters())
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_of_a_prediction_are_those_on_its_way(method: str) -> None:
+    run = tiny(method=method, depth=2)
+    built = methods.build(run)
+    parts = built.parts()
+    way = [layer for part in parts for layer in part.layers]
+    if method == "al":
+        way += [parts[-1].objective.get_submodule("bridge")]
+        way += [part.objective.get_submodule("decoder") for part in parts]
+    used = sum(count_parameters(module.parameters()) for module in way)
+    assert parameter_counts(run) == (count_parameters(built.parameters()), used)
 
 
-def test_heads_in_paths_have_the_name_they_are_given() -> None:
-    run = tiny(method="early-exit", depth=2)
-    assert paths_table(run, head="c")["Goes through"][0] == "x → f₁ → c₁"
-    assert "c₂" in [a.text for a in paths_figure(run, head="c").layout.annotations]
-
-
-def test_probes_of_recorded_runs_are_read_by_method_and_seed(tmp_path: Path) -> None:
-    found = []
-    for seed in (0, 1):
-        run = train(tiny(method="bp", seed=seed, epochs=1, limit=50, depth=2))
+def test_probes_of_recorded_runs_are_read_by_method_block_and_seed(tmp_path: Path) -> None:
+    runs = []
+    for method, seed in (("early-exit", 0), ("bp", 1), ("bp", 0), ("bp", 2)):
+        run = train(tiny(method=method, seed=seed, epochs=1, limit=50, depth=2))
         folder = save(record_of(run), tmp_path)
-        if seed == 0:
-            rows = [Probe(2, "r", "class", 0.5, 0.1), Probe(1, "r", "class", 0.25, 0.1)]
+        if seed < 2:
+            rows = [Probe(2, "r", "class", 0.5, 0.1), Probe(1, "r", "class", 0.1 * seed, 0.1)]
             rows += [Probe(1, "z", "class", 0.9, 0.1), Probe(1, "r", "flip", 0.75, 0.5)]
             write_probes(rows, folder)
-        found.append(load(folder))
-    assert probe_shares(found) == {"bp": [[0.25, 0.5, found[0].results["test_acc"]]]}
-    assert probe_shares(found, "flip") == {"bp": [[0.75]]}
+        runs.append(load(folder))
+    early, second, first, without = runs
+    own = [run.results["test_acc"] for run in (first, second)]
+    shares = probe_shares(runs)
+    assert list(shares) == ["BP", "Early Exit"]
+    assert shares["BP"] == {"r₁": [0.0, 0.1], "r₂": [0.5, 0.5], "prediction": own}
+    assert shares["Early Exit"]["prediction"] == [early.results["test_acc"]]
+    assert probe_shares([first], "flip") == {"BP": {"r₁": [0.75]}}
     with pytest.raises(ExperimentError, match="none of these 1 runs has probes"):
-        probe_shares(found[1:])
-
-
-def test_figures_and_tables_hold_the_same_numbers() -> None:
-    shares = {"bp": [[0.5, 0.6, 0.7], [0.7, 0.8, 0.9]], "al": [[0.1, 0.2, 0.3]]}
-    figure, table = blocks_figure(shares, "t", chance=0.1), blocks_table(shares)
-    assert figure.data[0].y == pytest.approx((60, 70, 80))
-    assert figure.data[0].error_y.array == pytest.approx([100 * math.sqrt(0.02)] * 3)
-    assert figure.data[2].y == (10, 10)
-    assert table.to_numpy().tolist() == [
-        ["BP", 2, "60.00 ± 14.14", "70.00 ± 14.14", "80.00 ± 14.14"],
-        ["AL", 1, "10.00", "20.00", "30.00"],
-    ]
-    assert list(blocks_table({"al": [[0.5]]}, output=False)) == ["Method", "Seeds", "r_1 (%)"]
-    probes, exits = {"early-exit": [0.5, 0.75]}, {"early-exit": [0.25, None, 1.0]}
-    assert exits_figure(probes, exits).data[1].y == (25, None)
-    assert exits_table(probes, exits)["r_2 (%)"].tolist() == ["75.00", "–"]
-    states = {"a": [CodeState(0, (0.5, 0.01), 1), CodeState(1, (0.5, 0.25), 10)]}
-    drawn = spreading_figure(states, {"a": [0.5]})
-    assert [list(trace.y) for trace in drawn.data] == [[1, 25], [1, 10], [50]]
-    assert spreading_table(states, {"a": [0.5]}).iloc[1].tolist() == ["25.00", "10", "50.0"]
-    both = ({"tanh": [0.5, 0.1]}, {"tanh": [0.4, 0.2]})
-    assert [list(trace.y) for trace in distances_figure(*both).data] == [[40, 20], [50, 10]]
-    assert distances_table(*both)["t_2 (%)"].tolist() == ["10", "20"]
+        probe_shares([without])

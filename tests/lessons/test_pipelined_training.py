@@ -1,4 +1,4 @@
-"""What the lesson on pipelined training measures and shows; and its exercises."""
+"""What the lesson on pipelined training measures and shows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from support.runs import tiny
 
 from delog_nb import ExperimentError, lab
+from delog_nb.lab.lessons.pipelined_training import workload
 from delog_nb.pipeline import race as pipelining
 from delog_nb.pipeline.race import Race, RaceError, race
-from delog_nb.pipeline.schedule import Task, balance, gpipe, table_1
+from delog_nb.pipeline.schedule import Task, balance, table_1
 
 
 @pytest.fixture(scope="module")
@@ -103,30 +104,21 @@ def test_a_schedule_in_another_unit_is_the_same_run() -> None:
     assert longer.waiting == run.waiting
 
 
-def test_tables_hold_the_numbers_of_their_figures(measured: Race) -> None:
-    run = table_1([1, 1, 1], 4)
-    assert lab.time_table(run).iloc[1].tolist() == ["2", "", "B1", "B2", "B3", "B4", ""]
-    table = lab.schedule_table(run)
-    assert table["Idle (% of all the time)"].tolist() == ["33", "33", "33"]
-    assert table["Ends (time units)"].tolist() == ["4", "5", "6"]
-    assert lab.schedule_figure(run, animated=True).frames
-    assert not lab.schedule_figure(run).frames
-
-    bubbles = {"a": {1: 0.5, 8: 0.125}, "b": {1: 0.25, 8: 0.25}}
-    assert lab.bubbles_table(bubbles)["a"].tolist() == ["50.0", "12.5"]
-    figure = lab.bubbles_figure(bubbles, 2)
-    assert [list(line.y) for line in figure.data] == [[50, 12.5], [25, 25]]
-
-    several = lab.schedules_table([run, gpipe([1, 1], [1, 1], 2)])
-    assert several["Schedule"].tolist() == ["Table 1", "GPipe"]
-    assert several["Bubble (%)"].tolist() == ["33", "20"]
-
-    predictions = {"foreseen": 2 * measured.rates[0]}
-    rates = lab.race_table(measured, predictions)
-    assert rates["Compared with one process"].tolist()[::2] == ["1.00", "2.00"]
-    bars = [x for trace in lab.race_figure(measured, predictions).data for x in trace.x]
-    assert [f"{bar:.0f}" for bar in bars] == rates["Images per second"].tolist()
-    assert len(lab.stages_table(measured)) == 2
+def test_the_workload_is_that_of_the_schedule_in_its_chart() -> None:
+    run = table_1([1, 2, 1], 4, 0.5)
+    shown = workload(run, unit="ms", row="Process", until=20)
+    table = shown.table.set_index("Process")
+    assert table["Begins (ms)"].to_dict() == {1: 0, 2: 1.5, 3: 4}
+    assert table["Ends (ms)"].to_dict() == {1: 4, 2: 9.5, 3: 11}
+    assert table["Works (ms)"].to_dict() == {1: 4, 2: 8, 3: 4}
+    # of 11 ms it stands idle 7, 3 and 7
+    assert table["Idle (% of all the time)"].to_dict() == {1: 64, 2: 27, 3: 64}
+    assert table["Most batches waiting"].tolist() == run.waiting
+    plain = lab.schedule(run, unit="ms", row="Process", until=20)
+    assert shown.figure == plain.figure
+    assert shown.says == plain.says
+    assert not shown.figure.frames
+    assert workload(run, play=True).figure.frames
 
 
 def test_taking_turns_on_one_core_is_seen() -> None:

@@ -9,12 +9,11 @@ import pytest
 import torch
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
+from support.lessons import defined
 from support.runs import same_history, tiny
 
-from delog_nb import data, train
+from delog_nb import data, lab, train
 from delog_nb.experiment.identity import identity
-from delog_nb.lab.charts.style import method_style
-from delog_nb.lab.lessons import short_flows
 from delog_nb.measure.early import BlockWatcher, Look, look, separation
 from delog_nb.measure.probes import quick_probe
 from delog_nb.records import Record
@@ -99,59 +98,36 @@ RUNS = [
 
 
 def test_gains_are_differences_of_the_same_seed() -> None:
-    table = short_flows.gain_table(RUNS)
-    assert table["5 short gradient flows (points)"].to_dict() == {
-        1: "+25.00 ± 7.07",
-        2: "-5.00 ± 7.07",
+    assert defined("05_short_flows", "gains")(RUNS) == {
+        "5 short gradient flows": {
+            1: pytest.approx([0.2, 0.3]),
+            2: pytest.approx([-0.1, 0.0]),
+        },
+        "2 short gradient flows": {1: pytest.approx([0.1]), 2: pytest.approx([0.0])},
     }
-    assert table["2 short gradient flows (points)"].to_dict() == {1: "+10.00", 2: "+0.00"}
-    lines = {trace.name: list(trace.y) for trace in short_flows.gain_figure(RUNS).data}
-    assert lines["5 short gradient flows, mean"] == pytest.approx([25, -5])
-    assert lines["5 short gradient flows, seed 1"] == pytest.approx([30, 0])
 
 
-def test_the_test_is_paired_and_says_what_it_found() -> None:
-    runs = [
-        made_up(k, seed, [seed / 10 + (0.05 if k == 5 else 0) + seed * (k == 5) / 100])
-        for k in (1, 5)
-        for seed in range(4)
-    ]
-    (row,) = short_flows.gain_tests(
-        runs, lambda run: float(run.history[0]["test_acc"] or 0)
-    ).to_dict("records")
-    gaps = [0.05, 0.06, 0.07, 0.08]
-    assert row["Difference (points)"] == "+6.50"
-    assert row["p"] == f"{stats.ttest_1samp(gaps, 0).pvalue:.3f}"
-    assert row["Short flows are"] == "higher"
-    assert row["Single long flow (%)"] == "15.00 ± 12.91"
+def test_cuts_are_compared_with_the_single_flow_by_seed() -> None:
+    pairs = defined("05_short_flows", "against_single")(
+        RUNS, lambda run: run.history[0]["test_acc"]
+    )
+    assert pairs == {
+        "5 flows - single": ({0: 0.5, 1: 0.4}, {0: 0.3, 1: 0.1}),
+        "2 flows - single": ({1: 0.2}, {0: 0.3, 1: 0.1}),
+    }
 
 
-def test_blocks_are_drawn_and_tabled_alike() -> None:
+def test_blocks_are_drawn_by_epoch_with_a_value_for_each_seed() -> None:
     looks = {
         tiny(components=k, seed=seed): [
             Look(0, [0.2, 0.4], [0.1, 0.3]),
             Look(1, [0.5 + seed / 10, 0.6], [0.2, k / 10]),
         ]
-        for k in (1, 5)
+        for k in (5, 1)
         for seed in (0, 1)
     }
-    looks = {e.but(depth=2, components=min(e.num_components, 3)): v for e, v in looks.items()}
-    table = short_flows.early_blocks_table(looks, "probe")
-    assert list(table["Epochs"]) == [0, 1, 0, 1]
-    assert table["r_1 (%)"][1] == "55.00 ± 7.07"
-    figure = short_flows.early_blocks_figure(looks, "separation")
-    assert [list(trace.y) for trace in figure.data] == [[10, 20], [30, 50], [10, 20], [30, 10]]
-    colors = {trace.name: trace.line.color for trace in figure.data}
-    assert colors["single long gradient flow"] == method_style("bp")["color"]
-    assert colors["3 short gradient flows"] == method_style("delog-scl")["color"]
-    gains = short_flows.block_gains(looks, 1)
-    assert list(gains["Features"]) == ["r_1", "r_2"] * 2
-    assert list(gains["Short minus long (points)"]) == [
-        "+0.00 ± 0.00",
-        "+0.00 ± 0.00",
-        "+0.00 ± 0.00",
-        "+40.00 ± 0.00",
-    ]
-    assert list(gains["Short flows are"]) == ["within noise"] * 3 + ["higher"]
-    with pytest.raises(ValueError, match="measure = 'colour' is not one of probe, separation"):
-        short_flows.early_blocks_table(looks, "colour")
+    draw = defined("05_short_flows", "block_lines", lab=lab, MEASURES={"probes": "(%)"})
+    table = draw(looks, "probes", "title").table
+    assert table["Block 1: 5 short gradient flows"].tolist() == pytest.approx([20, 55])
+    assert table["Block 1: 5 short gradient flows ±"].tolist() == pytest.approx([0, 50**0.5])
+    assert table["Block 2: single long gradient flow"].tolist() == pytest.approx([40, 60])

@@ -65,7 +65,7 @@ def test_imports_point_one_way(path: Path) -> None:
         assert not above, f"{own} is below {above}"
 
 
-@pytest.mark.parametrize("name", [name for name in ORDER if name != "lab"])
+@pytest.mark.parametrize("name", ORDER)
 def test_a_room_has_at_most_fifteen_modules_of_three_hundred_lines(name: str) -> None:
     folders = [PACKAGE / name, *(p for p in (PACKAGE / name).rglob("*") if p.is_dir())]
     for folder in folders:
@@ -76,11 +76,56 @@ def test_a_room_has_at_most_fifteen_modules_of_three_hundred_lines(name: str) ->
             assert lines <= LONG.get(f"{name}/{path.name}", 300), (path, lines)
 
 
+def modules_of(path: Path) -> set[str]:
+    """Whole names of the modules that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def test_charts_know_neither_records_nor_lessons() -> None:
+    for path in (PACKAGE / "lab" / "charts").glob("*.py"):
+        own = {name for name in modules_of(path) if name.startswith("delog_nb.")}
+        allowed = ("delog_nb.lab.charts", "delog_nb.instruments.", "delog_nb.experiment.registry")
+        assert [name for name in own if not name.startswith(allowed)] == [], path
+
+
+def test_the_course_draws_nothing() -> None:
+    for path in (PACKAGE / "course").rglob("*.py"):
+        drawing = {"plotly", "ipywidgets", "anywidget"}
+        assert not {name.partition(".")[0] for name in modules_of(path)} & drawing, path
+
+
+def test_only_the_way_in_imports_the_commands() -> None:
+    users = {path for path in FILES if any(m.startswith("delog_nb.cli") for m in modules_of(path))}
+    assert {room(path) for path in users} == {"__main__.py", "cli"}
+
+
+def test_a_lesson_has_one_name() -> None:
+    """Its notebook, what it draws, its exercises, their answers and its tests share a stem."""
+    root = PACKAGE.parent
+    notebooks = {path.stem.partition("_")[2] for path in root.glob("notebooks/[0-9][0-9]_*.ipynb")}
+    for folder in (
+        PACKAGE / "lab" / "lessons",
+        PACKAGE / "course" / "exercises",
+        root / "tests" / "course" / "answers",
+    ):
+        stems = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        assert stems <= notebooks, folder
+    tests = {path.stem.removeprefix("test_") for path in (root / "tests" / "lessons").glob("*.py")}
+    assert tests <= notebooks
+
+
 # files above 300 lines, each with its reason in CONTRIBUTING.md
 LONG = {
     "pipeline/schedule.py": 400,
     "cli/sweep.py": 350,
     "experiment/schema.py": 360,
+    "lab/tables.py": 310,
     "course/claims.py": 340,
     "course/assessing.py": 310,
 }

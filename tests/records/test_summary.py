@@ -17,7 +17,6 @@ from delog_nb.cli import main
 from delog_nb.experiment.identity import identity
 from delog_nb.grids.grid import Grid
 from delog_nb.lab.asks.train import line_of
-from delog_nb.lab.runs import curves as figures
 from delog_nb.lab.runs.files import write
 from delog_nb.lab.runs.overlay import overlay, overlay_table
 from delog_nb.lab.runs.report import page
@@ -113,10 +112,10 @@ def test_a_group_that_mixes_precisions_names_them_all() -> None:
 
 def test_csv_and_text_are_what_pandas_writes() -> None:
     rows = summary(RECORDS + FAILED)
-    frame = figures.summary(RECORDS + FAILED)
+    frame = pd.DataFrame(rows)
     assert csv_text(rows) == frame.to_csv(index=False)
     assert next(iter(csv.DictReader(io.StringIO(csv_text(rows)))))["test_acc_mean"] == "0.6"
-    people = figures.summary_for_people(frame)
+    people = pd.DataFrame(summary_for_people(rows))
     assert side_by_side(summary_for_people(rows)) == people.T.to_string(header=False)
     numbers = pd.DataFrame({"net": ["vgg", "a"], "count": ["1", "1,000"]})
     lines = [list(numbers), *numbers.to_numpy().tolist()]
@@ -141,7 +140,8 @@ def test_pages_tables_and_lists_name_precision_and_diverged_runs(
     row = overlay_table(FAILED).iloc[0]
     assert row["Test accuracy, last epoch (%)"] == "diverged in epoch 2, step 3 (component 1)"
     assert row["Precision"] == "float32"
-    assert len(overlay(records).data) == len(records)
+    drawn = [trace for trace in overlay(records).figure.data if trace.name]
+    assert len(drawn) == len(records)
     assert line_of(FAILED[0]).endswith("diverged in epoch 2, step 3 (component 1)")
 
     for record in records:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import torch
 from torch import nn
 
-from delog_nb.course.exercises import exercise
+from delog_nb.course.exercises import Question, exercise, itself, many, once
+from delog_nb.course.replies import ANYTHING, tell
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts
@@ -31,26 +31,25 @@ def _peak_of_steps(counts: Sequence[int]) -> int:
     return live.peak
 
 
-@exercise("bytes-of-a-step")
-def bytes_of_a_step(answer: Callable[[list[int]], float]) -> str | None:
+def _parameter_counts(rng: Random) -> list[Question]:
+    sizes = (1, 2, *(rng.randint(3, 6) for _ in range(4)))
+    return [(rng.sample(range(10, 1000), size),) for size in sizes]
+
+
+@exercise("bytes-of-a-step", _parameter_counts)
+def bytes_of_a_step(given: float, counts: list[int]) -> str | None:
     """Peak bytes of weights, Adam's moments and gradients, components trained in turn."""
-    for size in (1, 2, *(random.randint(3, 6) for _ in range(4))):
-        counts = random.sample(range(10, 1000), size)
-        right, found = _peak_of_steps(counts), answer(list(counts))
-        if found == right:
-            continue
-        said = f"for {counts} it gives {found}, and counting live tensors gives {right}"
-        if found == 16 * sum(counts):
-            return f"{said}: how many components have gradients at the same time?"
-        if found == 12 * sum(counts):
-            return f"{said}: gradients take memory too, while they are there"
-        if 4 * found == right:
-            return f"{said}: a number takes 4 bytes"
-        return said
-    return None
+    right = _peak_of_steps(counts)
+    said = f"for {counts} it gives {given}, and counting live tensors gives {right}"
+    mistakes = [
+        (16 * sum(counts), f"{said}: how many components have gradients at the same time?"),
+        (12 * sum(counts), f"{said}: gradients take memory too, while they are there"),
+        (right / 4, f"{said}: a number takes 4 bytes"),
+    ]
+    return tell(given, right, mistakes, said, rel_tol=0, abs_tol=0)
 
 
-@exercise("lean-heads")
+@exercise("lean-heads", once, itself, ANYTHING)
 def lean_heads(answer: dict[str, Any]) -> str | None:
     """Heads with which Delog-SCL trains at most twice BP's parameters, the paper's ConvNet."""
     if not isinstance(answer, dict) or not set(answer) <= set(_LEAN):
@@ -72,23 +71,20 @@ def lean_heads(answer: dict[str, Any]) -> str | None:
     return None
 
 
-@exercise("best-pipeline")
-def best_pipeline(answer: Callable[[float, list[float]], float]) -> str | None:
+def _times(rng: Random) -> Question:
+    components = [rng.uniform(0.1, 2) for _ in range(rng.randint(2, 5))]
+    return sum(components) * rng.uniform(0.6, 1.1), components
+
+
+@exercise("best-pipeline", many(6, _times))
+def best_pipeline(given: float, bp: float, components: list[float]) -> str | None:
     """How many times as fast as BP a pipeline of components becomes with very many batches."""
     batches = 400
-    for _ in range(6):
-        components = [random.uniform(0.1, 2) for _ in range(random.randint(2, 5))]
-        bp = sum(components) * random.uniform(0.6, 1.1)
-        right = bp * batches / table_1(components, batches).makespan
-        found = float(answer(bp, list(components)))
-        if math.isclose(found, right, rel_tol=0.02):
-            continue
-        times = ", ".join(f"{c:.2f}" for c in components)
-        said = (
-            f"BP {bp:.2f} s, components {times} s: it gives {found:.2f}, and a simulated pipeline "
-            f"of {batches} batches is {right:.2f} times as fast"
-        )
-        if math.isclose(found, bp * len(components) / sum(components), rel_tol=1e-6):
-            return f"{said}: components are not equally fast, and all wait for one of them"
-        return said
-    return None
+    right = bp * batches / table_1(components, batches).makespan
+    said = (
+        f"BP {bp:.2f} s, components {', '.join(f'{c:.2f}' for c in components)} s: it gives "
+        f"{given:.2f}, and a simulated pipeline of {batches} batches is {right:.2f} times as fast"
+    )
+    equal = f"{said}: components are not equally fast, and all wait for one of them"
+    mistakes = [(bp * len(components) / sum(components), equal)]
+    return tell(given, right, mistakes, said, rel_tol=0.02)

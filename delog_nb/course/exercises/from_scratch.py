@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import random
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.course.exercises import exercise
+from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
+from delog_nb.course.replies import ANYTHING, tell
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.reach import reach
 from delog_nb.methods.component import count_parameters
@@ -36,8 +36,7 @@ def _pieces(count: int, width: int) -> nn.ModuleList:
 
 
 def _cut_input(piece: nn.Module, r: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    r, loss = piece(r.detach(), labels)
-    return r, loss
+    return piece(r.detach(), labels)
 
 
 def _cut_loss(piece: nn.Module, r: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,8 +51,7 @@ def _cut_output(piece: nn.Module, r: Tensor, labels: Tensor) -> tuple[Tensor, Te
 
 def _no_graph(piece: nn.Module, r: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
-        r, loss = piece(r, labels)
-    return r, loss
+        return piece(r, labels)
 
 
 LINES = {"A": _cut_input, "B": _cut_loss, "C": _cut_output, "D": _no_graph}
@@ -73,7 +71,7 @@ def _what_is_wrong(line: Callable[..., tuple[Tensor, Tensor]]) -> str | None:
     return "a loss reaches other components" if (arrives & ~own).any() else None
 
 
-@exercise("cut-the-flow")
+@exercise("cut-the-flow", once, itself, ANYTHING)
 def cut_the_flow(answer: set[str]) -> str | None:
     """Which of the lines A to D keep each gradient in its own component."""
     if not isinstance(answer, set | frozenset | list | tuple) or not set(answer) <= set(LINES):
@@ -102,62 +100,69 @@ def _one_by_one(pieces: nn.ModuleList, images: Tensor, labels: Tensor) -> None:
         loss.backward()
 
 
-def _peak(step: Callable[..., Any], *given: Any) -> int:
-    """Most bytes of tensors that are alive at once in a call of ``step``."""
-    with LiveBytes() as live:
-        step(*given)
-    return live.peak
+def _batches(rng: Random) -> list[Question]:
+    return [
+        (rng.getrandbits(32), count, torch.randn(4, 1, 16, 16), torch.randint(0, 3, (4,)))
+        for count in (2, rng.randint(6, 8))
+    ]
 
 
-@exercise("one-graph")
-def one_graph(answer: Callable[[nn.ModuleList, Tensor, Tensor], Any]) -> str | None:
-    """Gradients as from the sum of all losses, with one component's graph alive at a time."""
-    for count in (2, random.randint(6, 8)):
+def _step(step: Callable[..., Any], seed: int, count: int, images: Tensor, labels: Tensor) -> Any:
+    """Most bytes of tensors alive at once in ``step``, and the gradients of each component.
+
+    Or a text, where a loss flowed into a graph that had been freed.
+    """
+    with seeded(seed):
         pieces = _pieces(count, 8)
-        reference, spare = copy.deepcopy(pieces), copy.deepcopy(pieces)
-        images, labels = torch.randn(4, 1, 16, 16), torch.randint(0, 3, (4,))
-        most = _peak(_by_sum, reference, images, labels)
-        least = _peak(_one_by_one, spare, images, labels)
-        try:
-            found = _peak(answer, pieces, images, labels)
-        except RuntimeError as error:
-            if "second time" not in str(error):
-                raise
-            return (
-                "a loss flows back into the component below, whose graph is freed by then: where "
-                "is the detach?"
-            )
-        for number, (mine, theirs) in enumerate(zip(pieces, reference, strict=True), 1):
-            for p, q in zip(mine.parameters(), theirs.parameters(), strict=True):
-                if p.grad is None or q.grad is None:
-                    return f"parameters of component {number} of {count} have no gradient"
-                if not torch.allclose(p.grad, q.grad, rtol=1e-4, atol=1e-6):
-                    return (
-                        f"the gradients of component {number} of {count} are not those of its own "
-                        f"loss alone"
-                    )
-        if count > 2 and found > (most + least) / 2:
-            return (
-                f"the gradients are right, but with {count} components {found / 1e3:.0f} kB of "
-                f"tensors are alive at once where {least / 1e3:.0f} are enough: let go of each "
-                f"component's graph before the next one begins"
-            )
-    return None
+    try:
+        with LiveBytes() as live:
+            step(pieces, images, labels)
+    except RuntimeError as error:
+        if "second time" not in str(error):
+            raise
+        return str(error)
+    return live.peak, [[p.grad for p in piece.parameters()] for piece in pieces]
 
 
-@exercise("head-size")
-def head_size(answer: Callable[[int, int, int, int], int]) -> str | None:
-    """Parameters of a projection head: flatten, linear, ReLU, linear."""
-    for _ in range(10):
-        channels, side, hidden, dim = (random.randint(2, 40) for _ in range(4))
-        with torch.device("meta"):
-            head = projection_head("mlp", (channels, side, side), hidden=hidden, dim=dim)
-        right, found = count_parameters(head.parameters()), int(answer(channels, side, hidden, dim))
-        said = (
-            f"{channels} channels of {side} × {side} pixels, {hidden} hidden units, {dim} outputs"
+@exercise("one-graph", _batches, _step, ANYTHING)
+def one_graph(given: Any, seed: int, count: int, images: Tensor, labels: Tensor) -> str | None:
+    """Gradients as from the sum of all losses, with one component's graph alive at a time."""
+    if isinstance(given, str):
+        return (
+            "a loss flows back into the component below, whose graph is freed by then: where "
+            "is the detach?"
         )
-        if found == right - hidden - dim:
-            return f"for {said} it gives {found:,}: each linear layer also has a bias"
-        if found != right:
-            return f"for {said} it gives {found:,}, and the package's head has {right:,}"
+    most, right = _step(_by_sum, seed, count, images, labels)
+    least, _ = _step(_one_by_one, seed, count, images, labels)
+    found, gradients = given
+    for number, (mine, theirs) in enumerate(zip(gradients, right, strict=True), 1):
+        for gradient, wanted in zip(mine, theirs, strict=True):
+            if gradient is None:
+                return f"parameters of component {number} of {count} have no gradient"
+            if not torch.allclose(gradient, wanted, rtol=1e-4, atol=1e-6):
+                return (
+                    f"the gradients of component {number} of {count} are not those of its own "
+                    f"loss alone"
+                )
+    if count > 2 and not found <= (most + least) / 2:  # nor is it NaN
+        return (
+            f"the gradients are right, but with {count} components {found / 1e3:.0f} kB of "
+            f"tensors are alive at once where {least / 1e3:.0f} are enough: let go of each "
+            f"component's graph before the next one begins"
+        )
     return None
+
+
+@exercise("head-size", many(10, lambda rng: tuple(rng.randint(2, 40) for _ in range(4))))
+def head_size(given: float, channels: int, side: int, hidden: int, dim: int) -> str | None:
+    """Parameters of a projection head: flatten, linear, ReLU, linear."""
+    with torch.device("meta"):
+        head = projection_head("mlp", (channels, side, side), hidden=hidden, dim=dim)
+    right = count_parameters(head.parameters())
+    said = (
+        f"for {channels} channels of {side} × {side} pixels, {hidden} hidden units, {dim} outputs "
+        f"it gives {given:,}"
+    )
+    mistakes = [(right - hidden - dim, f"{said}: each linear layer also has a bias")]
+    otherwise = f"{said}, and the package's head has {right:,}"
+    return tell(given, right, mistakes, otherwise, rel_tol=0, abs_tol=0)

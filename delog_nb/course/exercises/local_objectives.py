@@ -3,68 +3,80 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from delog_nb.course.exercises import exercise
+from delog_nb.course.exercises import Question, exercise, many, seeded
+from delog_nb.course.replies import TENSOR, tell
 from delog_nb.methods.al import AssociatedLearning, AssociatedObjective
 from delog_nb.methods.component import Component
 
 
-@exercise("code-distance")
-def code_distance(answer: Callable[[int, int, float], float]) -> str | None:
+@exercise(
+    "code-distance",
+    lambda _: [(10, 1, 1.0), (10, 4, 0.25), (100, 3, 0.5), (2, 2, 0.25)],
+)
+def code_distance(given: float, classes: int, layers: int, slope: float) -> str | None:
     """Distance of the codes of two classes after some encoders at PyTorch's first weights."""
-    for classes, layers, slope in ((10, 1, 1.0), (10, 4, 0.25), (100, 3, 0.5), (2, 2, 0.25)):
-        found = float(answer(classes, layers, slope))
-        start = math.sqrt(2 / classes)
-        right = start * (slope / math.sqrt(3)) ** layers
-        asked = f"{classes} classes, {layers} encoders and slope {slope:g}"
-        for wrong, why in (
-            (start * slope**layers, "each linear layer also divides the distance by √3"),
-            (start / math.sqrt(3) ** layers, "each activation also multiplies it by the slope"),
-            ((slope / math.sqrt(3)) ** layers, "at the start the distance is √(2/K), not 1"),
-            (start * slope / math.sqrt(3), "every encoder shrinks the distance, not one alone"),
-        ):
-            if math.isclose(found, wrong, rel_tol=1e-6) and not math.isclose(found, right):
-                return f"for {asked} it gives {found:.4g}: {why}"
-        if not math.isclose(found, right, rel_tol=1e-3):
-            return f"for {asked} it gives {found:.4g}, and the formula {right:.4g}"
-    return None
+    start, factor = math.sqrt(2 / classes), slope / math.sqrt(3)
+    right = start * factor**layers
+    said = f"for {classes} classes, {layers} encoders and slope {slope:g} it gives {given:.4g}"
+    mistakes = [
+        (start * slope**layers, f"{said}: each linear layer also divides the distance by √3"),
+        (
+            start / math.sqrt(3) ** layers,
+            f"{said}: each activation also multiplies it by the slope",
+        ),
+        (factor**layers, f"{said}: at the start the distance is √(2/K), not 1"),
+        (start * factor, f"{said}: every encoder shrinks the distance, not one alone"),
+    ]
+    return tell(given, right, mistakes, f"{said}, and the formula {right:.4g}", rel_tol=1e-3)
 
 
-@exercise("blind-bridge")
-def blind_bridge(answer: Callable[[Tensor], Any]) -> str | None:
+def _codes(rng: Random) -> Question:
+    return (torch.rand(rng.randint(2, 12), rng.randint(2, 40)) * rng.choice((1, 1e-2)),)
+
+
+_TOLD_APART = [(torch.tensor([[0.0, 1.0, 0.0], [2.0, 5.0, 1.0]]),)]  # all the usual mistakes
+
+
+@exercise("blind-bridge", many(10, _codes, after=_TOLD_APART))
+def blind_bridge(given: float, codes: Tensor) -> str | None:
     """The lowest loss A of a bridge that gives the same code for every image."""
-    for _ in range(10):
-        codes = torch.rand(random.randint(2, 12), random.randint(2, 40)) * random.choice((1, 1e-2))
-        found = float(answer(codes))
-        # independent of any formula: the best constant, found by least squares
-        ones = torch.ones(len(codes), 1, dtype=torch.float64)
-        best = torch.linalg.lstsq(ones, codes.double()).solution
-        right = (ones @ best - codes).square().mean().item()
-        if math.isclose(found, right, rel_tol=1e-3):
-            continue
-        count, size = codes.shape
-        if math.isclose(found, right * count / (count - 1), rel_tol=1e-3):
-            return "it divides by K - 1: the loss is a mean over all K classes"
-        if math.isclose(found, codes.square().mean().item(), rel_tol=1e-3):
-            return "a bridge that always gives zeros is not the best blind one: which code is?"
-        if math.isclose(found, right * size, rel_tol=1e-3):
-            return f"it sums over the {size} coordinates: MSE is a mean over them too"
-        whole = (codes - codes.mean()).square().mean().item()
-        if math.isclose(found, whole, rel_tol=1e-3):
-            return "it gives one number for all coordinates: a bridge gives one for each of them"
-        return (
-            f"for codes of shape ({count}, {size}) it gives {found:.4g}, and the best {right:.4g}"
-        )
-    return None
+    # independent of any formula: the best constant, found by least squares
+    ones = torch.ones(len(codes), 1, dtype=torch.float64)
+    best = torch.linalg.lstsq(ones, codes.double()).solution
+    right = (ones @ best - codes).square().mean().item()
+    count, size = codes.shape
+    mistakes = [
+        (
+            right * count / (count - 1),
+            "it divides by K - 1: the loss is a mean over all K classes",
+        ),
+        (
+            codes.square().mean().item(),
+            "a bridge that always gives zeros is not the best blind one: which code is?",
+        ),
+        (
+            right * size,
+            f"it sums over the {size} coordinates: MSE is a mean over them too",
+        ),
+        (
+            (codes - codes.mean()).square().mean().item(),
+            "it gives one number for all coordinates: a bridge gives one for each of them",
+        ),
+    ]
+    otherwise = (
+        f"for codes of shape ({count}, {size}) it gives {given:.4g}, and the best {right:.4g}"
+    )
+    return tell(given, right, mistakes, otherwise, rel_tol=1e-3)
 
 
-def _network(depth: int) -> list[Component]:
+def _network(seed: int, depth: int = 4) -> list[Component]:
     """A small AL network of linear blocks."""
     classes, code, side = 3, 4, 5
 
@@ -78,31 +90,38 @@ def _network(depth: int) -> list[Component]:
         )
         return Component([nn.Linear(side, side), nn.Tanh()], objective)
 
-    return [component(number) for number in range(depth)]
+    with seeded(seed):
+        return [component(number) for number in range(depth)]
 
 
-@exercise("short-path")
-def short_path(answer: Callable[[list[Component], Tensor, int], Tensor]) -> str | None:
-    """AL's prediction that turns around after block l."""
-    parts, images = _network(4), torch.randn(6, 5)
+def _images(rng: Random) -> list[Question]:
+    seed, images = rng.getrandbits(32), torch.randn(6, 5)
+    return [(seed, images, block) for block in (4, 1, 2, 3)]
+
+
+def _prediction(
+    answer: Callable[[list[Component], Tensor, int], Any], seed: int, images: Tensor, block: int
+) -> Any:
     with torch.no_grad():
-        for block in (4, 1, 2, 3):
-            r = images
-            for part in parts[:block]:
-                r = part.layers(r)
-            way = AssociatedLearning(parts).ways_out()[block - 1]
-            right = way(r) if way else r
-            found = answer(parts, images, block)
-            if not isinstance(found, Tensor):
-                return f"return the logits, a tensor: it returned {type(found).__name__}"
-            if found.shape != right.shape:
-                return (
-                    f"after block {block} of 4 it gives shape {tuple(found.shape)} for 6 images "
-                    f"and 3 classes: did it go down through decoder {block} to decoder 1?"
-                )
-            if not torch.allclose(found, right, atol=1e-5):
-                return (
-                    f"after block {block} of 4 the logits differ: up through {block} blocks, over "
-                    f"bridge {block}, down through the decoders from {block} to 1"
-                )
+        return answer(_network(seed), images, block)
+
+
+@exercise("short-path", _images, _prediction, TENSOR._replace(words="return the logits, a tensor"))
+def short_path(found: Tensor, seed: int, images: Tensor, block: int) -> str | None:
+    """AL's prediction that turns around after block l."""
+    r, parts = images, _network(seed)
+    for part in parts[:block]:
+        r = part.layers(r)
+    way = AssociatedLearning(parts).ways_out()[block - 1]
+    right = way(r) if way else r
+    if found.shape != right.shape:
+        return (
+            f"after block {block} of 4 it gives shape {tuple(found.shape)} for 6 images "
+            f"and 3 classes: did it go down through decoder {block} to decoder 1?"
+        )
+    if not torch.allclose(found.to(right), right, atol=1e-5):
+        return (
+            f"after block {block} of 4 the logits differ: up through {block} blocks, over "
+            f"bridge {block}, down through the decoders from {block} to 1"
+        )
     return None

@@ -3,62 +3,72 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from random import Random
 
-import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
-from delog_nb.course.exercises import exercise
+from delog_nb.course.exercises import Question, exercise, many
+from delog_nb.course.replies import NUMBER_OR_NONE, tell
 from delog_nb.measure.early import separation as right_separation
 
 
-@exercise("first-epoch-above")
-def first_epoch_above(answer: Callable[[Sequence[float], float], int | None]) -> str | None:
+def _goals(rng: Random) -> list[Question]:
+    curves = [[rng.randint(0, 9) / 10 for _ in range(rng.randint(3, 8))] for _ in range(20)]
+    return [(curve, goal) for curve in curves for goal in (0.0, curve[-1], rng.choice(curve), 1.0)]
+
+
+@exercise("first-epoch-above", _goals, wants=NUMBER_OR_NONE)
+def first_epoch_above(found: float | None, curve: Sequence[float], goal: float) -> str | None:
     """The first epoch whose accuracy is at least the goal, counted from 1; None where none is."""
-    for _ in range(20):
-        curve = [random.randint(0, 9) / 10 for _ in range(random.randint(3, 8))]
-        for goal in (0.0, curve[-1], random.choice(curve), 1.0):
-            right = next((n for n, share in enumerate(curve, 1) if share >= goal), None)
-            found = answer(list(curve), goal)
-            if found == right and not isinstance(found, bool):
-                continue
-            said = f"for {curve} and {goal} it gives {found}, not {right}"
-            if right is None:
-                return f"{said}: the goal is never reached"
-            if found == right - 1:
-                return f"{said}: epochs are counted from 1"
-            if found is None or (found > right and curve[right - 1] == goal):
-                return f"{said}: an accuracy equal to the goal reaches it"
-            return said
-    return None
+    right = next((n for n, share in enumerate(curve, 1) if share >= goal), None)
+    said = f"for {curve} and {goal} it gives {found}, not {right}"
+    if found == right:
+        return None
+    if right is None:
+        return f"{said}: the goal is never reached"
+    if found == right - 1:
+        return f"{said}: epochs are counted from 1"
+    if found is None or (found > right and curve[right - 1] == goal):
+        return f"{said}: an accuracy equal to the goal reaches it"
+    return said
 
 
-@exercise("class-separation")
-def class_separation(answer: Callable[[Tensor, Tensor], float]) -> str | None:
+def _clouds(rng: Random) -> Question:
+    classes, dim = rng.randint(2, 5), rng.randint(1, 6)
+    labels = torch.arange(classes).repeat_interleave(torch.randint(1, 9, (classes,)))
+    labels = labels[torch.randperm(len(labels))]
+    return torch.randn(len(labels), dim) + 2 * torch.randn(classes, dim)[labels] + 5, labels
+
+
+_TOLD_APART = [  # all the usual mistakes
+    (torch.tensor([[0.0], [1.0], [2.0], [8.0]]), torch.tensor([0, 0, 0, 1])),
+]
+
+
+@exercise("class-separation", many(10, _clouds, after=_TOLD_APART))
+def class_separation(given: float, features: Tensor, labels: Tensor) -> str | None:
     """The share of the variance of features that lies between classes."""
-    for _ in range(10):
-        classes, dim = random.randint(2, 5), random.randint(1, 6)
-        labels = torch.arange(classes).repeat_interleave(torch.randint(1, 9, (classes,)))
-        labels = labels[torch.randperm(len(labels))]
-        features = torch.randn(len(labels), dim) + 2 * torch.randn(classes, dim)[labels] + 5
-        right = right_separation(features, labels)
-        found = float(answer(features.clone(), labels.clone()))
-        if math.isclose(found, right, abs_tol=1e-4):
-            continue
-        said = (
-            f"for {len(labels)} images of {classes} classes it gives {found:.3f}, not {right:.3f}"
-        )
-        if math.isclose(found, 1 - right, abs_tol=1e-4):
-            return f"{said}: that is the share within classes"
-        if math.isclose(found, _unweighted(features, labels), abs_tol=1e-4):
-            return f"{said}: a class counts as often as it has images"
-        if not 0 <= found <= 1:
-            return f"{said}: a share lies between 0 and 1"
-        return f"{said}: distances are taken from the mean of all images"
-    return None
+    right = right_separation(features, labels)
+    said = (
+        f"for {len(labels)} images of {len(labels.unique())} classes it gives {given:.3f}, not "
+        f"{right:.3f}"
+    )
+    mistakes = [
+        (1 - right, f"{said}: that is the share within classes"),
+        (
+            _unweighted(features, labels),
+            f"{said}: a class counts as often as it has images",
+        ),
+    ]
+    otherwise = (
+        f"{said}: distances are taken from the mean of all images"
+        if 0 <= given <= 1
+        else f"{said}: a share lies between 0 and 1"
+    )
+    return tell(given, right, mistakes, otherwise, rel_tol=0, abs_tol=1e-4)
 
 
 def _unweighted(features: Tensor, labels: Tensor) -> float:
@@ -69,28 +79,29 @@ def _unweighted(features: Tensor, labels: Tensor) -> float:
     return float(between / centred.square().sum())
 
 
-@exercise("paired-t")
-def paired_t(answer: Callable[[Sequence[float], Sequence[float]], float]) -> str | None:
+def _pairs(rng: Random) -> Question:
+    seeds = [rng.gauss(0.5, 0.2) for _ in range(rng.randint(2, 8))]  # what both have from theirs
+    return tuple([seed + rng.gauss(0, 0.05) for seed in seeds] for _ in range(2))
+
+
+@exercise("paired-t", many(20, _pairs))
+def paired_t(given: float, one: Sequence[float], other: Sequence[float]) -> str | None:
     """Student's t of the differences by seed."""
-    for _ in range(20):
-        count = random.randint(2, 8)
-        seeds = np.random.default_rng().normal(0.5, 0.2, count)  # what both have from their seed
-        one, other = (seeds + np.random.default_rng().normal(0, 0.05, count) for _ in range(2))
-        right = float(stats.ttest_rel(one, other).statistic)
-        found = float(answer(one.tolist(), other.tolist()))
-        if math.isclose(found, right, rel_tol=1e-6):
-            continue
-        said = f"for {count} seeds it gives {found:.3f}, not {right:.3f}"
-        for told, other_value in {
-            "the sign: it is the first minus the second": -right,
-            "the standard deviation divides by the number of seeds minus 1": right
-            * math.sqrt(count / (count - 1)),
-            "the mean's standard error is the deviation divided by √n": right / math.sqrt(count),
-            "that treats the two lists as unrelated, but they share seeds": float(
-                stats.ttest_ind(one, other).statistic
-            ),
-        }.items():
-            if math.isclose(found, other_value, rel_tol=1e-6):
-                return f"{said}: {told}"
-        return f"{said}: first take the difference of each seed"
-    return None
+    count, right = len(one), float(stats.ttest_rel(one, other).statistic)
+    said = f"for {count} seeds it gives {given:.3f}, not {right:.3f}"
+    mistakes = [
+        (-right, f"{said}: the sign: it is the first minus the second"),
+        (
+            right * math.sqrt(count / (count - 1)),
+            f"{said}: the standard deviation divides by the number of seeds minus 1",
+        ),
+        (
+            right / math.sqrt(count),
+            f"{said}: the mean's standard error is the deviation divided by √n",
+        ),
+        (
+            float(stats.ttest_ind(one, other).statistic),
+            f"{said}: that treats the two lists as unrelated, but they share seeds",
+        ),
+    ]
+    return tell(given, right, mistakes, f"{said}: first take the difference of each seed")

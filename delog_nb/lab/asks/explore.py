@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import pandas as pd
-import plotly.graph_objects as go
 from IPython.display import display
 
-from delog_nb.lab.asks.session import figure_and_table, headless, show
+from delog_nb.lab.asks.session import display_data, headless
+from delog_nb.lab.charts.exhibit import Exhibit
 
-Draw = Callable[..., tuple[go.Figure, pd.DataFrame]]
+Draw = Callable[..., Exhibit]
 
 
 class Choice(NamedTuple):
-    """Values to choose from, of which the first is not the default."""
+    """Values to choose from, of which the first is not the default.
+
+    >>> from delog_nb import lab
+    >>> lab.Choice([2, 4, 8], 4).default
+    4
+    """
 
     values: Sequence[Any]
     default: Any
@@ -28,11 +32,18 @@ def explore(draw: Draw, **choices: Sequence[Any] | Choice) -> None:
     the defaults is shown once, below a line that says what they are and what else there is.
 
     Args:
-        draw: called with a value for each choice; returns a figure and the table of its numbers
+        draw: called with a value for each choice; returns an `Exhibit`
         choices: the values of each choice, the first being the default, or a `Choice`
 
     Raises:
         ValueError: a choice has no values, or a default that is not among them.
+
+    >>> from delog_nb import lab
+    >>> def powers(base):
+    ...     return lab.lines({"": [base**n for n in range(1, 4)]}, "Powers", "n", "base to the n")
+    >>> lab.explore(powers, base=[2, 3])  # doctest: +ELLIPSIS
+    base = 2 (or 3)
+    ...
     """
     offered = {
         name: given if isinstance(given, Choice) else Choice(given, next(iter(given), None))
@@ -50,26 +61,25 @@ def explore(draw: Draw, **choices: Sequence[Any] | Choice) -> None:
             others = ", ".join(_text(v) for v in choice.values if v != choice.default)
             line = f"{_label(name)} = {_text(choice.default)}"
             print(f"{line} (or {others})" if others else line)  # noqa: T201
-        show(*draw(**defaults))
+        display(draw(**defaults))
     else:
-        display(_panel(draw, offered, *draw(**defaults)))
+        display(_panel(draw, offered, draw(**defaults)))
 
 
-def _panel(draw: Draw, offered: dict[str, Choice], figure: go.Figure, table: pd.DataFrame) -> Any:
-    """The choices above an output area that holds the figure and its table."""
+def _panel(draw: Draw, offered: dict[str, Choice], first: Exhibit) -> Any:
+    """The choices above an output area that holds the exhibit."""
     import ipywidgets as widgets
 
     area = widgets.Output()
-    area.outputs = figure_and_table(figure, table)
+    area.outputs = display_data(*first.outputs())
     note = widgets.Label()
     menus = {name: _menu(name, choice) for name, choice in offered.items()}
 
     def redraw(_: Any) -> None:
         note.value = "computing …"
         try:
-            area.outputs = figure_and_table(
-                *draw(**{name: menu.value for name, menu in menus.items()})
-            )
+            now = draw(**{name: menu.value for name, menu in menus.items()})
+            area.outputs = display_data(*now.outputs())
         except Exception as error:
             # Jupyter would put it into a log that nobody sees
             area.outputs = (_error(error),)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.instruments.clock import duration
-from delog_nb.lab.charts.style import layout, line_style
+from delog_nb.lab.charts.style import dressed, line_style
 from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped
 
 _EVERY = 0.2  # seconds between two redraws: more would only keep the browser busy
@@ -26,9 +26,9 @@ class LiveRun:
         )
         for place in (1, 2):  # empty lines make both pairs of axes appear
             figure.add_scatter(x=[], y=[], showlegend=False, row=1, col=place)
-        layout(figure, "", "", "", height=330)
+        dressed(figure, "", height=360)
         figure.update_xaxes(title_text="Epoch", rangemode="tozero")
-        figure.update_layout(margin={"t": 40}, hovermode="closest", width=1000)
+        figure.update_layout(margin={"t": 40}, width=1000)
         self.figure = go.FigureWidget(figure)
 
     def on_event(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from IPython.display import display
@@ -11,21 +12,21 @@ from delog_nb.experiment.registry import DATASETS
 from delog_nb.lab.asks.session import headless
 
 
-class Picked:
-    """A choice of the learner's; ``value`` follows the widget."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def pick(name: str, value: Any = None) -> Picked:
+def pick(name: str, value: Any = None) -> SimpleNamespace:
     """A menu of what the field ``name`` of `Experiment` can be; without a front end its default.
 
+    ``value`` of what is returned follows the menu.
+
     Data sets that need to know where their images are, are left out.
+
+    >>> from delog_nb import lab
+    >>> lab.pick("net").value
+    net = convnet
+    'convnet'
     """
     parameter = PARAMETERS[name]
     value = parameter.default if value is None else value
-    picked = Picked(value)
+    picked = SimpleNamespace(value=value)
     if headless():
         print(f"{name} = {value}")  # noqa: T201
         return picked
@@ -38,10 +39,7 @@ def pick(name: str, value: Any = None) -> Picked:
         tooltip=parameter.help,
     )
 
-    def on_choice(change: Any) -> None:
-        picked.value = change["new"]
-
-    menu.observe(on_choice, "value")
+    menu.observe(lambda change: setattr(picked, "value", change["new"]), "value")
     note = "then run the cells below again"
     display(widgets.HBox([menu, widgets.Label(note)]))
     return picked

@@ -37,7 +37,12 @@ def keep(question: str, prediction: str) -> None:
 
 
 def predict(question: str, options: Sequence[str]) -> None:
-    """Ask for a prediction, with buttons; without a front end, print the question."""
+    """Ask for a prediction, with buttons; without a front end, print the question.
+
+    >>> from delog_nb import lab
+    >>> lab.predict("Which is faster?", ["BP", "AL"])
+    Which is faster? (BP / AL)
+    """
     if headless():
         print(f"{question} ({' / '.join(options)})")  # noqa: T201
         return
@@ -58,7 +63,13 @@ def predict(question: str, options: Sequence[str]) -> None:
 
 
 def outcome(question: str, answer: str) -> None:
-    """Show the prediction that was made for ``question`` beside what came out."""
+    """Show the prediction that was made for ``question`` beside what came out.
+
+    >>> from delog_nb import lab
+    >>> lab.outcome("Which is faster?", "BP")  # doctest: +ELLIPSIS
+            Question You predicted It came out
+    ...
+    """
     show_table(
         pd.DataFrame(
             {

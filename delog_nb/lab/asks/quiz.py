@@ -10,8 +10,8 @@ from IPython.display import display
 
 from delog_nb.course.assessing import VERDICTS, Assessment
 from delog_nb.lab.asks.predict import keep, kept
-from delog_nb.lab.asks.session import headless, show_table, table_bundle
-from delog_nb.lab.lessons.claims import findings_table
+from delog_nb.lab.asks.session import display_data, headless, markup_of, show_table
+from delog_nb.lab.runs.claims import findings_table
 
 _GUESS = "choose one"
 
@@ -20,6 +20,11 @@ def quiz_question(found: Sequence[Assessment], number: int) -> None:
     """Ask whether the claim ``number`` holds in ``found``; the answer appears after the guess.
 
     Without a front end, print the claim and show the answer below it.
+
+    >>> from delog_nb import lab
+    >>> lab.quiz_question(lab.checklist(lab.all_recorded()), 1)  # doctest: +ELLIPSIS
+    1. ... (holds / does not hold / not decided)
+    ...
     """
     assessment = _of(found, number)
     if headless():
@@ -42,10 +47,8 @@ def quiz_question(found: Sequence[Assessment], number: int) -> None:
     area = widgets.Output()
 
     def show(guess: str) -> None:
-        area.outputs = tuple(
-            {"output_type": "display_data", "data": data, "metadata": {}}
-            for data in (_said(assessment, guess), table_bundle(findings_table([assessment])))
-        )
+        table = markup_of(findings_table([assessment])).bundle()
+        area.outputs = display_data(_said(assessment, guess), table)
 
     def on_choice(change: Any) -> None:
         keep(_question(assessment), change["new"])
@@ -58,7 +61,12 @@ def quiz_question(found: Sequence[Assessment], number: int) -> None:
 
 
 def quiz_score(found: Sequence[Assessment]) -> str:
-    """How many guesses of the quiz agree with the verdicts, in one sentence."""
+    """How many guesses of the quiz agree with the verdicts, in one sentence.
+
+    >>> from delog_nb import lab
+    >>> lab.quiz_score([])
+    'No guess yet: choose an answer above, then run this cell again.'
+    """
     guesses = {a.claim.number: kept().get(_question(a)) for a in found}
     made = [a for a in found if guesses[a.claim.number] in VERDICTS]
     if not made:

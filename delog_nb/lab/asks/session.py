@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from delog_nb.experiment import Experiment
-from delog_nb.lab.runs.report import table_html
+from delog_nb.lab.charts.exhibit import Markup, table_html, words_of
 
 PRESET_VARIABLE = "DELOG_NB_PRESET"
 
@@ -24,6 +24,10 @@ def headless() -> bool:
 
     A front end with a person before it lets a cell ask for input; programs that run notebooks say
     that they do not.
+
+    >>> from delog_nb import lab
+    >>> lab.headless()
+    True
     """
     kernel = getattr(get_ipython(), "kernel", None)
     if kernel is None:
@@ -33,7 +37,12 @@ def headless() -> bool:
 
 
 def experiment(**choices: Any) -> Experiment:
-    """An `Experiment` of a lesson, of preset ``lesson`` or what `sized` says."""
+    """An `Experiment` of a lesson, of preset ``lesson`` or what `sized` says.
+
+    >>> from delog_nb import lab
+    >>> lab.experiment(method="bp").method_label
+    'BP'
+    """
     return Experiment(**({"preset": "lesson"} | sized(choices)))
 
 
@@ -48,28 +57,25 @@ def sized(choices: dict[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in choices.items() if n not in _SIZES} | {"preset": preset}
 
 
-def show(figure: go.Figure, table: pd.DataFrame) -> None:
-    """Display a figure, and its numbers as a table below it."""
-    display(figure)
-    show_table(table)
-
-
 def show_table(table: pd.DataFrame) -> None:
-    """Display a table, texts to the left and numbers to the right; an index with a name stays."""
-    display(table_bundle(table), raw=True)
+    """Display a table, texts to the left and numbers to the right; an index with a name stays.
+
+    >>> from delog_nb import lab
+    >>> lab.show_table(pd.DataFrame({"Way": ["BP"], "Flow": [5]}))
+    Way  Flow
+     BP     5
+    """
+    display(markup_of(table))
 
 
-def table_bundle(table: pd.DataFrame) -> dict[str, str]:
-    """What `show_table` displays, by MIME type."""
+def markup_of(table: pd.DataFrame) -> Markup:
+    """A table as `show_table` shows it."""
     if table.index.name:
         table = table.reset_index()
-    texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
-    words = [c for c in texts if not table[c].astype(str).str.match(r"^[–−\d]").all()]
-    return {"text/html": table_html(table, words), "text/plain": table.to_string(index=False)}
+    return Markup(table_html(table, words_of(table)), table.to_string(index=False))
 
 
-def figure_and_table(figure: go.Figure, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    """Both as an `Output` widget keeps them; set at once, so that nothing flickers."""
+def display_data(*bundles: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Bundles by MIME type as an `Output` widget keeps them; set at once, nothing flickers."""
     # not `append_display_data`: a figure that IPython formats displays itself, outside the area
-    bundles = figure._repr_mimebundle_(), table_bundle(table)
-    return tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in bundles)
+    return tuple({"output_type": "display_data", "data": d, "metadata": {}} for d in bundles)

@@ -16,7 +16,7 @@ from delog_nb.data.cache import cache_dir
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.lab.asks.live import LiveRun
-from delog_nb.lab.asks.session import figure_and_table, headless, show, sized
+from delog_nb.lab.asks.session import display_data, headless, markup_of, show_table, sized
 from delog_nb.lab.asks.train import line_of
 from delog_nb.lab.runs.overlay import names_of, overlay, overlay_table
 from delog_nb.measure.estimate import estimate
@@ -49,6 +49,10 @@ class Lab:
 
     Args:
         choices: fields of `Experiment` to start with
+
+    >>> from delog_nb import lab
+    >>> lab.Lab(method="bp", net="vgg").choices
+    {'method': 'bp', 'net': 'vgg'}
     """
 
     def __init__(self, **choices: Any) -> None:
@@ -61,7 +65,8 @@ class Lab:
         if headless():
             self.choices = sized(self.choices)
             self.run_once(print)
-            show(overlay(self.records), overlay_table(self.records))
+            display(overlay(self.records))
+            show_table(overlay_table(self.records))
         else:
             self.bench = Workbench(self.choices, self.records)
             display(self.bench.widget)
@@ -213,4 +218,5 @@ class Workbench:
         """Leave the chosen runs as a figure and a table that need no kernel."""
         chosen = [self.records[place] for place in self.log.index]
         if chosen:
-            self.results.outputs = figure_and_table(overlay(chosen), overlay_table(chosen))
+            table = markup_of(overlay_table(chosen)).bundle()
+            self.results.outputs = display_data(*overlay(chosen).outputs(), table)

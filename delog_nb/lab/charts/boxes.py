@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from delog_nb.lab.charts.style import COLORS
+from delog_nb.lab.charts.exhibit import DIGITS, escaped
+from delog_nb.lab.charts.style import COLORS, INK, dressed
 
-WIDTH, HIGH = 0.5, 0.36  # of a box; boxes of a row stand 1 apart
-FORWARD, GRADIENT, CUT, PREDICT = "#57606a", COLORS[0], COLORS[1], COLORS[2]
-_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+WIDTH, HIGH = 0.6, 0.36  # of a box; boxes of a row stand 1 apart
+FORWARD, GRADIENT, CUT, PREDICT = "#57606a", COLORS[0], INK, COLORS[2]
 
 Point = tuple[float, float]
 
@@ -21,7 +21,7 @@ def sub(letter: str, number: int) -> str:
     >>> sub("f", 12)
     'f₁₂'
     """
-    return letter + str(number).translate(_DIGITS)
+    return letter + str(number).translate(DIGITS)
 
 
 def box(figure: go.Figure, x: float, y: float, name: str, *, effective: bool) -> None:
@@ -34,15 +34,21 @@ def box(figure: go.Figure, x: float, y: float, name: str, *, effective: bool) ->
         },
         fillcolor="#f3f4f6" if effective else "#fff4dc",
     )  # fmt: skip
-    text(figure, x + WIDTH / 2, y, name)
+    text(figure, x + WIDTH / 2, y, name, size=15 if len(name) < 7 else 12)
 
 
 def text(
-    figure: go.Figure, x: float, y: float, words: str, color: str = "#1b1f23", left: bool = False
+    figure: go.Figure,
+    x: float,
+    y: float,
+    words: str,
+    color: str = INK,
+    left: bool = False,
+    size: int = 15,
 ) -> None:
     """Words at a point: centred on it, or with ``left`` beginning at it."""
     figure.add_annotation(
-        x=x, y=y, text=words, showarrow=False, font={"size": 15, "color": color},
+        x=x, y=y, text=escaped(words), showarrow=False, font={"size": size, "color": color},
         xanchor="left" if left else "center",
     )  # fmt: skip
 
@@ -53,8 +59,8 @@ def arrows(
     """Arrows from point to point, under one entry of the legend."""
     for place, line in enumerate(lines):
         figure.add_scatter(
-            x=[x for x, _ in line], y=[y for _, y in line], mode="lines+markers", name=name,
-            legendgroup=name, showlegend=place == 0, hoverinfo="skip",
+            x=[x for x, _ in line], y=[y for _, y in line], mode="lines+markers",
+            name=escaped(name), legendgroup=escaped(name), showlegend=place == 0, hoverinfo="skip",
             line={"color": color, "dash": dash, "width": 2.5},
             marker={
                 "symbol": "arrow", "angleref": "previous", "color": color, "opacity": 1,
@@ -90,13 +96,7 @@ def finish(
             x=[None], y=[None], mode="markers", name=name,
             marker={"symbol": "square", "size": 16, "color": fill, "line": line},
         )  # fmt: skip
-    figure.update_layout(
-        title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}},
-        height=height,
-        margin={"l": 10, "r": 10, "t": 50, "b": 10},
-        template="plotly_white",
-        font={"size": 14},
-        legend={"title": None},
-    )
+    dressed(figure, title, height, 120)
+    figure.update_layout(margin={"l": 10, "r": 10, "b": 10})
     figure.update_xaxes(visible=False, range=list(x))
     return figure.update_yaxes(visible=False, range=list(y))

@@ -1,213 +1,194 @@
-"""Gantt charts of schedules: who works on which batch when."""
+"""Gantt charts: who works on what, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from delog_nb.lab.charts.style import COLORS, layout
-from delog_nb.pipeline.schedule import Schedule, Task
+from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
+from delog_nb.lab.charts.style import COLORS, PATTERNS, dressed
 
-# kind: its name in the legend, the mark on its bars and the letter before the batch's number
-_KINDS = {
-    "task": ("Task: forward, backward, update", "", "B"),
-    "forward": ("forward", "", "F"),
-    "backward": ("backward and update", "/", "B"),
-    "send": ("sending", ".", ""),
-}
-_THIN, _THICK = 0.22, 0.8
-_MOST_LABELS = 300  # bars beyond this number have no text: it could not be read
+_MOMENTS = 32  # of a chart that plays
+
+
+class Span(NamedTuple):
+    """What a row does from ``start`` to ``end``.
+
+    ``text`` stands in the bar, ``kind`` in the legend; bars of one ``group`` have one colour;
+    ``thin`` ones stand below the others.
+    """
+
+    start: float
+    end: float
+    text: str = ""
+    kind: str = ""
+    group: int = 0
+    thin: bool = False
 
 
 def gantt(
-    schedule: Schedule,
-    unit: str = "time units",
+    rows: Mapping[str, Any],
+    title: str,
+    x: str,
+    *,
+    panels: bool = False,
     until: float | None = None,
-    span: float | None = None,
-    row: str = "Component",
-) -> go.Figure:
-    """A bar for everything that ``schedule`` does: a row per component, a colour per batch.
-
-    Backward passes are hatched; what goes over a link is a thin dotted bar below the component that
-    sends it.
+    play: bool = False,
+    says: str = "",
+) -> Exhibit:
+    """A bar for each span of each row, the first row on top.
 
     Args:
-        schedule: of `delog_nb.pipeline.schedule`
-        unit: of its times, for the axis
-        until: show what is done by then; default: all
-        span: length of the time axis; default: the makespan. Give charts that stand beside one
-            another the same
-        row: what a stage is called
+        rows: by name, its `Span`, or tuples of the same
+        title: of the figure
+        x: the axis of time, with its unit
+        panels: ``rows`` is by panel first; panels stand one above the other
+        until: where the axis ends; default: with the last span
+        play: with a slider for the time and a Play button; opens at the end
+        says: the text alternative; default: when each panel's last span ends
+
+    >>> shown = gantt({"machine 1": [(0, 2, "B1"), (2, 4, "B2")]}, "Two batches", "Time (s)")
+    >>> shown.says
+    'Two batches. 2 spans in 1 row, the last ends at 4.'
     """
-    figure = go.Figure(_bars(schedule, unit, until, row))
-    return _dressed(figure, schedule, unit, span, row)
-
-
-def animated_gantt(
-    schedule: Schedule,
-    unit: str = "time units",
-    steps: int = 40,
-    span: float | None = None,
-    row: str = "Component",
-) -> go.Figure:
-    """`gantt` with a slider for the time and a button that lets it run.
-
-    The slider has a stop at every start and end, or ``steps`` even ones if that is fewer. It opens
-    at the end, so that a page that cannot be touched shows the whole.
-    """
-    moments = sorted({0.0, *(t.end for t in schedule.tasks), *(t.end for t in schedule.sends)})
-    if len(moments) > steps:
-        moments = [schedule.makespan * k / steps for k in range(steps + 1)]
-    figure = gantt(schedule, unit, span=span, row=row)
-    figure.frames = [
-        go.Frame(data=_bars(schedule, unit, moment, row), name=f"{moment:.6g}")
-        for moment in moments
+    given = rows if panels else {"": rows}
+    by_panel = {p: {r: [Span(*s) for s in own] for r, own in of.items()} for p, of in given.items()}
+    spans = [s for of in by_panel.values() for own in of.values() for s in own]
+    end = max((span.end for span in spans), default=0.0)
+    figure = make_subplots(
+        rows=len(by_panel), cols=1, shared_xaxes=True, vertical_spacing=0.3 / (1 + len(by_panel)),
+        subplot_titles=[escaped(name) for name in by_panel] if panels else None,
+    )  # fmt: skip
+    kinds = list(dict.fromkeys(span.kind for span in spans))
+    for trace, row in _bars(by_panel, kinds, None):
+        figure.add_trace(trace, row=row, col=1)
+    most = sum(min(len(of), 16) for of in by_panel.values())
+    dressed(
+        figure, title, 180 + 44 * most + 40 * (len(by_panel) - 1), sum(len(k) + 8 for k in kinds)
+    )
+    figure.update_layout(
+        barmode="overlay", showlegend=kinds != [""],
+        uniformtext={"minsize": 8, "mode": "hide"},  # what would be smaller cannot be read
+    )  # fmt: skip
+    if panels:
+        figure.update_layout(margin={"t": figure.layout.margin.t + 26})
+    figure.update_xaxes(range=[0, 1.01 * (until or end)])
+    figure.update_xaxes(title_text=x, row=len(by_panel), col=1)
+    for place, of in enumerate(by_panel.values(), 1):
+        every = max(1, len(of) // 16)
+        figure.update_yaxes(
+            range=[len(of) - 0.3, -0.6], tickvals=list(range(0, len(of), every)),
+            ticktext=[escaped(name) for name in list(of)[::every]], showgrid=False,
+            automargin=True, ticklabelstandoff=8, row=place, col=1,
+        )  # fmt: skip
+    if play:
+        moments = sorted({0.0, *(span.end for span in spans)})
+        if len(moments) > _MOMENTS:
+            moments = [end * k / _MOMENTS for k in range(_MOMENTS + 1)]
+        frames = {f"{m:.6g}": [t for t, _ in _bars(by_panel, kinds, m)] for m in moments}
+        playable(figure, frames, x, active=len(frames) - 1)
+    table = pd.DataFrame(
+        [
+            ({"Panel": panel} if panels else {})
+            | {"Row": row, "What": span.text, "Kind": span.kind, "From": span.start, "To": span.end}
+            for panel, of in by_panel.items()
+            for row, own in of.items()
+            for span in own
+        ]
+    )
+    told = [
+        f"{f'{panel}: ' if panel else ''}{sum(map(len, of.values()))} spans in "
+        f"{len(of)} row{'s' if len(of) != 1 else ''}, the last ends at "
+        f"{max((s.end for own in of.values() for s in own), default=0):.4g}"
+        for panel, of in by_panel.items()
     ]
+    return Exhibit(figure, table, says or sentence(title, "; ".join(told)))
+
+
+def playable(
+    figure: go.Figure, frames: Mapping[str, Sequence[Any]], prefix: str, active: int = 0
+) -> go.Figure:
+    """Give ``figure`` a slider through ``frames`` (traces by name) and Play and Pause."""
+    figure.frames = [go.Frame(data=list(data), name=name) for name, data in frames.items()]
     still: dict[str, Any] = {
         "mode": "immediate",
         "frame": {"duration": 0, "redraw": True},
         "transition": {"duration": 0},
     }
-    moving = still | {"frame": {"duration": 350, "redraw": True}, "fromcurrent": True}
+    moving = still | {"frame": {"duration": 250, "redraw": True}, "fromcurrent": True}
+    buttons = [("Play", None, moving), ("Pause", [None], still)]
     figure.update_layout(
-        height=figure.layout.height + 100,  # for the slider, below
-        margin={"b": 160},
-        sliders=[
-            {
-                "active": len(moments) - 1,
-                "currentvalue": {"prefix": f"Time ({unit}): "},
-                "pad": {"t": 60},
-                "x": 0.12,
-                "len": 0.88,
-                "steps": [
-                    {
-                        "label": f"{moment:.3g}",
-                        "method": "animate",
-                        "args": [[frame.name], still],
-                    }
-                    for moment, frame in zip(moments, figure.frames, strict=True)
-                ],
-            }
-        ],
-        updatemenus=[
-            {
-                "type": "buttons",
-                "direction": "left",
-                "showactive": False,
-                "x": 0.1,
-                "xanchor": "right",
-                "y": 0,
-                "yanchor": "top",
-                "pad": {"t": 75, "r": 10},
-                "buttons": [
-                    {"label": "Play", "method": "animate", "args": [None, moving]},
-                    {"label": "Pause", "method": "animate", "args": [[None], still]},
-                ],
-            }
-        ],
-    )
+        height=figure.layout.height + 110,
+        margin={"b": 190},
+        sliders=[{
+            "active": active, "currentvalue": {"prefix": f"{prefix}: "}, "pad": {"t": 60},
+            "x": 0.12, "len": 0.88,
+            "steps": [
+                {"label": name, "method": "animate", "args": [[name], still]} for name in frames
+            ],
+        }],
+        updatemenus=[{
+            "type": "buttons", "direction": "left", "showactive": False, "x": 0.1, "y": 0,
+            "xanchor": "right", "yanchor": "top", "pad": {"t": 75, "r": 10},
+            "buttons": [
+                {"label": label, "method": "animate", "args": [which, how]}
+                for label, which, how in buttons
+            ],
+        }],
+    )  # fmt: skip
     return figure
 
 
-def gantt_table(schedule: Schedule, unit: float = 1.0) -> list[list[str]]:
-    """What `gantt` shows, as text: a row per component, a column per ``unit`` of time.
-
-    A cell names what is begun in it, as Table 1 of the paper does.
-
-    >>> from delog_nb.pipeline.schedule import table_1
-    >>> gantt_table(table_1([1, 1, 1], batches=2))
-    [['B1', 'B2', '', ''], ['', 'B1', 'B2', ''], ['', '', 'B1', 'B2']]
-    """
-    columns = max(1, -int(-schedule.makespan // unit))
-    table = [[""] * columns for _ in range(schedule.stages)]
-    for task in schedule.tasks:
-        place = min(columns - 1, int(task.start / unit + 1e-9))
-        table[task.stage][place] = " ".join(
-            filter(None, (table[task.stage][place], _label(task, schedule)))
-        )
-    return table
-
-
-def _label(task: Task, schedule: Schedule) -> str:
-    """``B2`` for the second batch; of its third micro-batch, ``F2.3`` and ``B2.3``."""
-    micro = f".{task.micro + 1}" if schedule.share < 1 else ""
-    return f"{_KINDS[task.kind][2]}{task.batch + 1}{micro}"
-
-
-def _bars(schedule: Schedule, unit: str, until: float | None, row: str) -> list[go.Bar]:
-    """A trace per kind, with the same bars at every moment: those to come have no length."""
-    limit = float("inf") if until is None else until
-    labelled = len(schedule.tasks) <= _MOST_LABELS
+def _bars(
+    by_panel: Mapping[str, Mapping[str, Sequence[Span]]], kinds: Sequence[str], now: float | None
+) -> list[tuple[go.Bar, int]]:
+    """A trace per panel and kind, the same at every moment: spans to come have no length."""
+    limit = float("inf") if now is None else now
+    named: set[str] = set()
     traces = []
-    for kind, (name, mark, _) in _KINDS.items():
-        tasks = schedule.sends if kind == "send" else schedule.tasks
-        tasks = [t for t in tasks if t.kind == kind and t.end > t.start]
-        if not tasks:
-            continue
-        thin = kind == "send"
-        done = [max(0.0, min(t.end, limit) - t.start) for t in tasks]
-        labels = [_label(t, schedule) if labelled and not thin else "" for t in tasks]
-        traces.append(
-            go.Bar(
-                name=name,
+    for panel, of in enumerate(by_panel.values(), 1):
+        for place, kind in enumerate(kinds):
+            own = [
+                (at, row, s)
+                for at, (row, spans) in enumerate(of.items())
+                for s in spans
+                if s.kind == kind and s.end > s.start
+            ]
+            if not own:
+                continue
+            done = [max(0.0, min(s.end, limit) - s.start) for *_, s in own]
+            bar = go.Bar(
+                name=escaped(kind),
+                legendgroup=escaped(kind),
+                showlegend=kind not in named,
                 orientation="h",
-                y=[t.stage + 1 + (0.5 if thin else 0) for t in tasks],
-                base=[t.start for t in tasks],
+                y=[at + (0.5 if s.thin else 0) for at, _, s in own],
+                base=[s.start for *_, s in own],
                 x=done,
-                width=_THIN if thin else _THICK,
+                width=[0.22 if s.thin else 0.8 for *_, s in own],
                 marker={
-                    "color": [COLORS[t.batch % len(COLORS)] for t in tasks],
-                    "pattern": {"shape": mark, "solidity": 0.15},
+                    "color": [COLORS[s.group % len(COLORS)] for *_, s in own],
+                    "pattern": {"shape": PATTERNS[place % len(PATTERNS)], "solidity": 0.15},
                     "line": {"color": "white", "width": 1},
                 },
-                text=[label if length else "" for label, length in zip(labels, done, strict=True)],
+                text=[
+                    escaped(s.text) if length else ""
+                    for (*_, s), length in zip(own, done, strict=True)
+                ],
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                constraintext="inside",
-                customdata=_words(tasks, schedule, row),
-                hovertemplate=f"%{{customdata[0]}}<br>%{{customdata[1]}} {unit}<extra></extra>",
+                customdata=[
+                    f"{escaped(row)}, {escaped(' '.join(filter(None, (s.text, s.kind))))}: "
+                    f"{s.start:.4g} to {s.end:.4g}"
+                    for _, row, s in own
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
             )
-        )
+            named.add(kind)
+            traces.append((bar, panel))
     return traces
-
-
-def _words(tasks: Sequence[Task], schedule: Schedule, row: str) -> list[tuple[str, str]]:
-    words = []
-    for task in tasks:
-        micro = f", micro-batch {task.micro + 1}" if schedule.share < 1 else ""
-        what = f"{row} {task.stage + 1}, batch {task.batch + 1}{micro}: {_KINDS[task.kind][0]}"
-        words.append((what, f"{task.start:.4g} to {task.end:.4g}"))
-    return words
-
-
-def _dressed(
-    figure: go.Figure, schedule: Schedule, unit: str, span: float | None, row: str
-) -> go.Figure:
-    rows = schedule.stages
-    title = (
-        f"{schedule.name[:1].upper()}{schedule.name[1:]}: {schedule.batches} batches in "
-        f"{schedule.makespan:.4g} {unit}, bubble {100 * schedule.bubble:.0f} %"
-    )
-    layout(figure, title, f"Time ({unit})", "", height=max(280, 170 + 46 * min(rows, 16)))
-    figure.update_layout(
-        barmode="overlay",
-        hovermode="closest",
-        showlegend=True,  # of a single entry, too
-        uniformtext={"minsize": 8, "mode": "hide"},  # what would be smaller cannot be read
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        margin={"l": 120, "t": 90},
-    )
-    figure.update_xaxes(range=[0, 1.01 * (span or schedule.makespan)])
-    every = max(1, rows // 16)
-    places = list(range(1, rows + 1, every))
-    figure.update_yaxes(
-        range=[rows + 0.7, 0.4],  # component 1 on top, as in Table 1
-        tickvals=places,
-        ticktext=[f"{row} {place}" for place in places],
-        showgrid=False,
-        ticklabelstandoff=8,
-    )
-    return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -9,26 +11,22 @@ import plotly.io as pio
 from plotly.io._base_renderers import PngRenderer
 
 from delog_nb.experiment.registry import METHODS
+from delog_nb.lab.charts.exhibit import escaped
 
 # Okabe & Ito (2008), the darker ones first: all stay readable on white and on dark grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
+PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
+INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
+
+Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
 
-class _Images(PngRenderer):
-    """Figures stored in notebooks as images: 1000 pixels wide, or as their ``meta`` says."""
-
-    def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, Any]:
-        meta = fig_dict.get("layout", {}).get("meta") or {}
-        self.width = meta.get("image_width", 1000)
-        bundle: dict[str, Any] = super().to_mimebundle(fig_dict)
-        return bundle
-
-
-pio.renderers["png"] = _Images()
+# stored in notebooks, figures are images of this width
+pio.renderers["png"] = PngRenderer(width=1000)
 if pio.renderers.default == "png":  # plotly has looked it up already
     pio.renderers.default = "png"
 
@@ -47,13 +45,42 @@ def line_style(place: int) -> dict[str, Any]:
     return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
 
 
-def drawn(style: dict[str, Any], size: float = 8, width: float = 2.5) -> dict[str, Any]:
-    """A style as `add_scatter` takes it: a line ``width`` pixels wide, marks of ``size`` pixels."""
-    return {
-        "mode": "lines+markers",
-        "line": {"color": style["color"], "dash": style["dash"], "width": width},
-        "marker": {"symbol": style["symbol"], "size": size},
-    }
+def style_of(name: str, place: int) -> dict[str, Any]:
+    """A method's style by its label, of a variant of it (``BP, K = 1``) dotted; else by place."""
+    for method, entry in METHODS.items():
+        if name == entry.label:
+            return method_style(method)
+        if name.startswith((f"{entry.label},", f"{entry.label}:")):
+            return method_style(method) | {"dash": "dot", "symbol": "circle-open"}
+    return line_style(place)
+
+
+def styles_of(
+    names: Iterable[str], styles: Styles | None = None, like_before: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """A style for each name: methods' own, the others in turn, in colours that none has yet.
+
+    ``styles`` has, by name, the name whose style it takes, or a place; those of ``like_before``
+    look like the name before.
+    """
+    chosen: dict[str, dict[str, Any]] = {}
+    free = 0
+    names = list(names)
+    looks = {name: (styles or {}).get(name, name) for name in names}
+    fixed = {n: style_of(k, -1) if isinstance(k, str) else line_style(k) for n, k in looks.items()}
+    own = {n: s for n, s in fixed.items() if s != line_style(-1) or looks[n] == -1}
+    taken = {style["color"] for style in own.values()}
+    for before, name in zip([None, *names], names, strict=False):
+        if name in own:
+            chosen[name] = own[name]
+        elif name in like_before and before is not None:
+            chosen[name] = chosen[before]
+        else:
+            while len(taken) < len(COLORS) and line_style(free)["color"] in taken:
+                free += 1
+            chosen[name] = line_style(free)
+            free += 1
+    return chosen
 
 
 def faded(color: str, alpha: float) -> str:
@@ -66,23 +93,18 @@ def faded(color: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def legend_below(figure: go.Figure, gap: float = 0.2, **margin: int) -> go.Figure:
-    """Put the legend ``gap`` of the plot's height below it, in a row; ``margin`` in pixels."""
-    legend = {"orientation": "h", "x": 0, "y": -gap, "yanchor": "top"}
-    return figure.update_layout(legend=legend, margin=margin)
-
-
-def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 420) -> go.Figure:
-    """Give ``figure`` its title, axis names (with units) and the common look."""
-    figure.update_layout(
-        title={"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}},
-        xaxis_title=x,
-        yaxis_title=y,
-        height=height,
+def dressed(figure: go.Figure, title: str, height: int = 420, legend: int = 0) -> go.Figure:
+    """Give ``figure`` its title, the common look, and room below for ``legend`` letters."""
+    lines = textwrap.wrap(title, 74) or [""]
+    return figure.update_layout(
+        title={"text": "<br>".join(map(escaped, lines)),
+               "x": 0.02, "xanchor": "left", "font": {"size": 18},
+               "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 22 * len(lines) - 8}},
+        height=height + 24 * (len(lines) - 1) + 24 * (legend // 100),
         template="plotly_white",
-        font={"size": 14},
-        margin={"l": 70, "r": 20, "t": 60, "b": 60},
-        legend={"title": None},
-        hovermode="x unified",
-    )
-    return figure
+        font={"size": 14, "color": INK},
+        margin={"l": 70, "r": 24, "t": 34 + 26 * len(lines), "b": 60},
+        legend={"title": None, "orientation": "h", "x": 0, "y": 0, "yref": "container",
+                "yanchor": "bottom"},
+        hovermode="closest",
+    )  # fmt: skip

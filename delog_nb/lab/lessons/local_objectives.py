@@ -1,152 +1,182 @@
-"""Accuracy by block: what linear probes read, and what a network itself says there."""
+"""Associated learning as a diagram, and what linear probes read from recorded runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.charts.style import drawn, faded, layout, method_style
-from delog_nb.lab.runs.curves import means_and_spreads
+from delog_nb.lab.charts import boxes
+from delog_nb.lab.charts.boxes import FORWARD, GRADIENT, HIGH, PREDICT, WIDTH, Point, sub
+from delog_nb.lab.charts.exhibit import Exhibit
+from delog_nb.lab.runs.flows import built
 from delog_nb.lab.runs.recorded import recorded_probes
 from delog_nb.measure.invariance import CLASS
-from delog_nb.records import Record, mean_and_std
-from delog_nb.records.summary import percent
+from delog_nb.methods.component import Component, count_parameters
+from delog_nb.records import Record
 
-# by method, a row for each seed: shares (0 to 1) of r_1 ... r_H, then perhaps of the prediction
-Shares = Mapping[str, Sequence[Sequence[float]]]
-_OUTPUT = "prediction"
+# heights of the rows, training above, inference below
+_BRIDGE, _MEET, _ENCODE, _DECODE, _BACK = 0.95, 1.75, 2.7, 3.65, 4.4
+_UP, _OVER, _DOWN = -3.1, -2.25, -1.4
+_INSIDE = 0.12  # arrows run this far beside the middle of a box
+_DECODER = "inv"
 
 
-def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, list[list[float]]]:
-    """Linear probes on r_1 ... r_H of recorded runs, by method, a row for each seed.
+def associated(experiment: Experiment) -> Exhibit:
+    """Associated learning block by block: above training with both losses, below a prediction.
 
-    Where the task is the class, the run's own test accuracy ends the row. Runs whose folder holds
-    no probes are left out.
+    The table has for each loss what it compares, the modules that it trains and their parameters.
+
+    Raises:
+        ValueError: the experiment is of another method.
+
+    >>> from delog_nb import lab
+    >>> associated(lab.experiment(method="al", depth=2)).table["Trains"].tolist()
+    ['f₁ and b₁', 'g₁ and inv₁', 'f₂ and b₂', 'g₂ and inv₂']
+    """
+    if experiment.method != "al":
+        raise ValueError(f"the diagram is of associated learning (al), not of {experiment.method}")
+    parts = built(experiment).parts()
+    title = "Associated learning: features meet encoded targets"
+    table = pd.DataFrame(
+        [row for number, part in enumerate(parts, 1) for row in _losses(part, number)]
+    )
+    told = "; ".join(
+        f"{row['Loss']} compares {row['Compares']} and trains {row['Trains']}"
+        for row in table.to_dict("records")
+    )
+    return Exhibit(_diagram(len(parts) - 1, title), table, f"{title}. {told}.")
+
+
+def _losses(part: Component, number: int) -> list[dict[str, str | int]]:
+    """The rows of A and R of a component."""
+    modules = {"f": part.layers} | {
+        letter: part.objective.get_submodule(name)
+        for letter, name in (("b", "bridge"), ("g", "encoder"), (_DECODER, "decoder"))
+    }
+    b, inv, r, t = (sub(letter, number) for letter in ("b", _DECODER, "r", "t"))
+    below = "onehot(y)" if number == 1 else sub("t", number - 1)
+    return [
+        {
+            "Loss": sub(loss, number),
+            "Compares": compared,
+            "Trains": " and ".join(sub(letter, number) for letter in trained),
+            "Needs images": "yes" if loss == "A" else "no",
+            "Parameters": sum(count_parameters(modules[m].parameters()) for m in trained),
+        }
+        for loss, compared, trained in (
+            ("A", f"{b}({r}) with {t}", ("f", "b")),
+            ("R", f"{inv}({t}) with {below}", ("g", _DECODER)),
+        )
+    ]
+
+
+def _up(x: float, low: float, high: float) -> list[Point]:
+    """From the upper edge of a box at ``low`` to the lower edge of one at ``high``."""
+    return [(x, low + HIGH / 2), (x, high - HIGH / 2)]
+
+
+def _diagram(last: int, title: str) -> go.Figure:
+    figure = go.Figure()
+    forward: list[Sequence[Point]] = []
+    gradient: list[Sequence[Point]] = []
+    cut: list[Point] = []
+    for place in range(last + 1):
+        number, middle = place + 1, place + WIDTH / 2
+        left, right = middle - _INSIDE, middle + _INSIDE
+        for y, name in ((0.0, "f"), (_BRIDGE, "b"), (_ENCODE, "g"), (_DECODE, _DECODER)):
+            used = name in ("f", _DECODER) or (name == "b" and place == last)
+            boxes.box(figure, place, y, sub(name, number), effective=used)
+        for y, name in ((0.0, "r"), (_ENCODE, "t")):
+            forward.append([(place - 1 + WIDTH, y), (place, y)] if place else [(-0.3, y), (0, y)])
+            if place:
+                cut.append((place - (1 - WIDTH) / 2, y))
+                boxes.text(figure, place - 0.25, y + 0.34, sub(name, place))
+        boxes.text(figure, middle, _MEET, f"<b>{sub('A', number)}</b>", GRADIENT)
+        boxes.text(figure, middle, _BACK, f"<b>{sub('R', number)}</b>", GRADIENT)
+        forward += [
+            _up(left, 0, _BRIDGE),
+            [(left, _BRIDGE + HIGH / 2), (left, _MEET - 0.17)],
+            [(middle, _ENCODE - HIGH / 2), (middle, _MEET + 0.17)],
+            _up(left, _ENCODE, _DECODE),
+            [(left, _DECODE + HIGH / 2), (left, _BACK - 0.17)],
+        ]
+        cut.append((middle, (_ENCODE + _MEET) / 2 - 0.02))
+        gradient += [
+            [(right, _MEET - 0.17), (right, _BRIDGE + HIGH / 2)],
+            _up(right, 0, _BRIDGE)[::-1],
+            [(right, _BACK - 0.17), (right, _DECODE + HIGH / 2)],
+            _up(right, _ENCODE, _DECODE)[::-1],
+        ]
+    infer = _inference(figure, last)
+    boxes.text(figure, -0.42, 0, "<b>x</b>")
+    boxes.text(figure, -0.42, _ENCODE, "<b>y</b>")
+    for y, words in (
+        (_BACK, "<b>Training</b>"),
+        (_DECODE, "back to the target below"),
+        (_ENCODE, "targets become codes"),
+        (_MEET, "where both meet"),
+        (_BRIDGE, "bridges to the codes"),
+        (0, "features"),
+        (_DOWN, "<b>Inference</b>"),
+        (_DOWN - 0.36, "up, over, and down"),
+    ):
+        boxes.text(figure, -2.1, y, words, left=True)
+    boxes.arrows(figure, forward, "forward (training)", FORWARD, "solid")
+    boxes.arrows(figure, gradient, "gradient", GRADIENT, "dot")
+    boxes.cuts(figure, [point for point in cut if point[1] in (0.0, _ENCODE)])
+    boxes.cuts(figure, [point for point in cut if point[1] not in (0.0, _ENCODE)], upright=False)
+    boxes.arrows(figure, infer, "inference path", PREDICT, "solid")
+    return boxes.finish(figure, title, (-2.15, last + 0.75), (_UP - 0.3, _BACK + 0.3), height=720)
+
+
+def _inference(figure: go.Figure, last: int) -> list[Sequence[Point]]:
+    """The boxes of the inference path, and its arrows."""
+    middle = last + WIDTH / 2
+    for place in range(last + 1):
+        boxes.box(figure, place, _UP, sub("f", place + 1), effective=True)
+        boxes.box(figure, place, _DOWN, sub(_DECODER, place + 1), effective=True)
+    boxes.box(figure, last, _OVER, sub("b", last + 1), effective=True)
+    boxes.text(figure, -0.42, _UP, "<b>x</b>")
+    boxes.text(figure, -0.42, _DOWN, "<b>ŷ</b>")
+    steps = range(1, last + 1)
+    return [
+        [(-0.3, _UP), (0, _UP)],
+        *([(k - 1 + WIDTH, _UP), (k, _UP)] for k in steps),
+        _up(middle, _UP, _OVER),
+        _up(middle, _OVER, _DOWN),
+        *([(k, _DOWN), (k - 1 + WIDTH, _DOWN)] for k in reversed(steps)),
+        [(0, _DOWN), (-0.3, _DOWN)],
+    ]
+
+
+def probe_shares(records: Sequence[Record], task: str = CLASS) -> dict[str, dict[str, list[float]]]:
+    """Test accuracy of linear probes on recorded runs: by method, by block, a share for each seed.
+
+    For the task ``class`` the runs' own test accuracy follows as ``prediction``. Runs without
+    probes are left out. Seeds come in the same order in every block.
 
     Raises:
         ValueError: no run has probes, or a file of them cannot be read.
+
+    >>> from delog_nb import lab
+    >>> runs = [r for r in lab.recorded("table2").records if r.experiment.net == "convnet"]
+    >>> list(probe_shares(runs)["BP"])
+    ['r₁', 'r₂', 'r₃', 'r₄', 'prediction']
     """
-    own = {record.run_id: float(record.results["test_acc"]) for record in records}
-    table = recorded_probes(records)
+    table = recorded_probes(records).sort_values(["seed", "run_id", "block"])
     table = table[(table["task"] == task) & (table["features"] == "r")]
-    found: dict[str, list[list[float]]] = {}
-    for key, rows in table.groupby(["method", "seed", "run_id"]):
-        method, _, run_id = map(str, key)
-        shares = [float(share) for share in rows.sort_values("block")["accuracy"]]
-        found.setdefault(method, []).append(shares + [own[run_id]] * (task == CLASS))
-    return {method: found[method] for method in sorted(found, key=METHODS.place)}
-
-
-def _places(shares: Shares, output: bool) -> list[str]:
-    count = len(next(iter(shares.values()))[0])
-    blocks = [f"r<sub>{k}</sub>" for k in range(1, count + (not output))]
-    return [*blocks, _OUTPUT] if output else blocks
-
-
-def blocks_figure(
-    shares: Shares, title: str, *, output: bool = True, chance: float | None = None
-) -> go.Figure:
-    """Test accuracy (%) by block, a line per method, bars of one standard deviation over seeds.
-
-    With ``output`` each row ends in the accuracy of the network's own prediction; ``chance`` is a
-    share, drawn as a line.
-    """
-    figure = go.Figure()
-    places = _places(shares, output)
-    for method, rows in shares.items():
-        means, spreads = means_and_spreads(
-            [100 * v for v in column] for column in zip(*rows, strict=True)
-        )
-        style = method_style(method)
-        figure.add_scatter(
-            x=places,
-            y=means,
-            error_y={"array": spreads, "color": faded(style["color"], 0.5)}
-            if any(spreads)
-            else None,
-            **drawn(style, 9),
-            name=METHODS.label(method),
-            hovertemplate="%{y:.1f} %",
-        )
-    if chance is not None:
-        figure.add_scatter(
-            x=[places[0], places[-1]],
-            y=[100 * chance] * 2,
-            mode="lines",
-            name="chance",
-            line={"color": "#57606a", "dash": "dot", "width": 1.5},
-            hovertemplate="%{y:.1f} %",
-        )
-    return layout(figure, title, "Features that the probe reads", "Test accuracy (%)")
-
-
-def blocks_table(shares: Shares, *, output: bool = True) -> pd.DataFrame:
-    """The numbers of `blocks_figure`: a row per method, mean ± deviation in %."""
-    count = len(next(iter(shares.values()))[0]) - output
-    names = [f"r_{k} (%)" for k in range(1, count + 1)] + [f"{_OUTPUT} (%)"] * output
-    rows = []
-    for method, by_seed in shares.items():
-        columns = zip(*by_seed, strict=True)
-        texts = [percent(*mean_and_std(list(column))) for column in columns]
-        rows.append(
-            {"Method": METHODS.label(method), "Seeds": len(by_seed)}
-            | dict(zip(names, texts, strict=True))
-        )
-    return pd.DataFrame(rows)
-
-
-def exits_figure(
-    probes: Mapping[str, Sequence[float]], exits: Mapping[str, Sequence[float | None]]
-) -> go.Figure:
-    """What a probe reads from each block, and what the method itself would say there, in %.
-
-    Args:
-        probes: by method, shares for r_1 ... r_H
-        exits: by method, shares for the ways out of components 1, 2, ...; None where there is none
-    """
-    figure = go.Figure()
-    for method, shares in probes.items():
-        style, label = method_style(method), METHODS.label(method)
-        places = [f"r<sub>{k}</sub>" for k in range(1, len(shares) + 1)]
-        figure.add_scatter(
-            x=places,
-            y=[100 * share for share in shares],
-            **drawn(style | {"dash": "dot"}, 7, 1.8),
-            name=f"{label}: linear probe",
-            hovertemplate="%{y:.1f} %",
-        )
-        own = exits[method][: len(shares)]
-        figure.add_scatter(
-            x=places,
-            y=[None if share is None else 100 * share for share in own],
-            **drawn(style | {"dash": "solid"}, 11),
-            name=f"{label}: own way out",
-            hovertemplate="%{y:.1f} %",
-        )
-    return layout(
-        figure,
-        "After each block: read by a probe, and said by the network itself",
-        "After block",
-        "Test accuracy (%)",
-    )
-
-
-def exits_table(
-    probes: Mapping[str, Sequence[float]], exits: Mapping[str, Sequence[float | None]]
-) -> pd.DataFrame:
-    """The numbers of `exits_figure`: two rows per method."""
-    rows = []
-    for method, shares in probes.items():
-        for kind, found in (
-            ("linear probe", shares),
-            ("own way out", exits[method][: len(shares)]),
-        ):
-            texts = ["–" if share is None else f"{100 * share:.2f}" for share in found]
-            rows.append(
-                {"Method": METHODS.label(method), "Read by": kind}
-                | {f"r_{k} (%)": text for k, text in enumerate(texts, 1)}
-            )
-    return pd.DataFrame(rows)
+    predicted = {record.run_id: float(record.results["test_acc"]) for record in records}
+    shares: dict[str, dict[str, list[float]]] = {}
+    for method in sorted(set(table["method"]), key=METHODS.place):
+        own = table[table["method"] == method]
+        by_block = shares[METHODS.label(method)] = {
+            sub("r", block): own.loc[own["block"] == block, "accuracy"].tolist()
+            for block in sorted(set(own["block"]))
+        }
+        if task == CLASS:
+            by_block["prediction"] = [predicted[run_id] for run_id in own["run_id"].unique()]
+    return shares

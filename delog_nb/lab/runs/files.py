@@ -10,9 +10,9 @@ from plotly.offline import get_plotlyjs
 
 from delog_nb.grids.grid import Grid
 from delog_nb.instruments.files import write_atomically
+from delog_nb.lab.charts.exhibit import STYLE, table_html
 from delog_nb.lab.runs import tables
-from delog_nb.lab.runs.curves import curves, curves_table
-from delog_nb.lab.runs.report import STYLE, table_html
+from delog_nb.lab.runs.curves import curves
 from delog_nb.records import Record
 
 _PAGE = Template(
@@ -22,7 +22,7 @@ _PAGE = Template(
 {% if plotly %}<script>{{ plotly | safe }}</script>{% endif %}<h1>{{ title }}</h1>
 {{ table | safe }}<p class="note">{{ legend }}</p>
 {% if tests %}<h2>{{ heading }}</h2>{{ tests | safe }}{% endif %}
-{{ figure | safe }}{{ numbers | safe }}
+{{ figure | safe }}
 </body></html>
 """,
     autoescape=True,
@@ -50,22 +50,19 @@ def write(name: str, grid: Grid, records: Sequence[Record], out: Path) -> str:
     if len(tests):
         parts["tests"] = table_html(tests, ("Setting", "Verdict"))
     if layout.kind == "figure":
-        by_epoch = curves_table(records, layout.values[0], layout.rows).reset_index()
         drawn = curves(records, layout.values[0], title, layout.rows)
-        markdown += ["By epoch:\n", tables.to_markdown(by_epoch.astype(str))]
-        parts["figure"] = drawn.to_html(full_html=False, include_plotlyjs=False)
-        parts |= {"numbers": table_html(by_epoch), "plotly": get_plotlyjs()}
-        _save(out / f"{name}-epochs.csv", by_epoch.to_csv(index=False))
+        markdown += ["By epoch:\n", tables.to_markdown(drawn.readable())]
+        parts |= {"figure": drawn.html(), "plotly": get_plotlyjs()}
+        drawn.save(out / f"{name}-epochs.csv")
     text = "\n".join(markdown)
-    _save(out / f"{name}.csv", tables.numbers(found).to_csv(index=False))
-    _save(out / f"{name}.md", text)
-    latex = tables.to_latex(tables.table(found, layout, "latex"), f"{title}. {legend}")
-    _save(out / f"{name}.tex", latex)
     named = {"title": title, "legend": legend, "heading": heading, "style": STYLE}
-    _save(out / f"{name}.html", _PAGE.render(**named, **parts))
+    latex = tables.table(found, layout, "latex")
+    for suffix, content in {
+        "csv": tables.numbers(found).to_csv(index=False),
+        "md": text,
+        "tex": tables.to_latex(latex, f"{title}. {legend}"),
+        "html": _PAGE.render(**named, **parts),
+    }.items():
+        with write_atomically(out / f"{name}.{suffix}") as file:
+            file.write(content.encode())
     return text
-
-
-def _save(path: Path, text: str) -> None:
-    with write_atomically(path) as file:
-        file.write(text.encode())

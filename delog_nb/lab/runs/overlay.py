@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from delog_nb.experiment import Experiment
-from delog_nb.lab.charts.style import drawn, layout, line_style
+from delog_nb.lab.charts.exhibit import Exhibit
+from delog_nb.lab.charts.lines import lines
 from delog_nb.records import Record
-from delog_nb.records.summary import outcome, precisions
+from delog_nb.records.summary import by_epoch, outcome, precisions
 
 
 def names_of(experiments: Sequence[Experiment]) -> list[str]:
@@ -32,24 +32,18 @@ def names_of(experiments: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def overlay(records: Sequence[Record]) -> go.Figure:
-    """Test accuracy (%) by epoch, a line for each run."""
-    figure = go.Figure()
+def overlay(records: Sequence[Record]) -> Exhibit:
+    """Test accuracy by epoch, a line for each run."""
     names = names_of([record.experiment for record in records])
-    for place, (name, record) in enumerate(zip(names, records, strict=True)):
-        figure.add_scatter(
-            x=[row["epoch"] for row in record.history],
-            y=[row["test_acc"] and 100 * row["test_acc"] for row in record.history],
-            name=name,
-            **drawn(line_style(place)),
-            hovertemplate="%{y:.1f} %",
-        )
-    figure.update_layout(showlegend=True)
-    return layout(figure, "Test accuracy by epoch", "Epoch", "Test accuracy (%)")
+    by_name = {
+        f"{number}. {name}": by_epoch([record], "test_acc")
+        for number, (name, record) in enumerate(zip(names, records, strict=True), 1)
+    }
+    return lines(by_name, "Test accuracy by epoch", "Epoch", "Test accuracy (%)", digits=".2f")
 
 
 def overlay_table(records: Sequence[Record]) -> pd.DataFrame:
-    """The runs' figures: a row for each."""
+    """The runs' results and costs: a row for each."""
     names = names_of([record.experiment for record in records])
     return pd.DataFrame(
         {

@@ -8,16 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import HTML, display
+from IPython.display import display
 
 import delog_nb
 from delog_nb import records
+from delog_nb.course.assessing import by_size
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 from delog_nb.grids.grid import Grid, Layout
-from delog_nb.lab.runs import tables
 from delog_nb.lab.asks.session import show_table
-from delog_nb.measure.invariance import PROBES, read_probes
+from delog_nb.lab.charts.exhibit import Markup
+from delog_nb.lab.runs import tables
+from delog_nb.instruments.run_files import PROBES
+from delog_nb.measure.invariance import read_probes
 from delog_nb.records import Record
 
 ROOT = Path(delog_nb.__file__).resolve().parents[1]  # of the repository
@@ -40,6 +43,11 @@ def recorded(name: str) -> Recorded:
     Raises:
         ExperimentError: there is no such grid, or none of its runs is kept here (the course lies in
             the repository, beside the package's source).
+
+    >>> from delog_nb import lab
+    >>> kept = lab.recorded("table2")
+    >>> len(kept.records) <= kept.expected
+    True
     """
     path = GRIDS / f"{name}.yaml"
     if not path.is_file():
@@ -62,6 +70,10 @@ def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
 
     Raises:
         ValueError: a file cannot be read, or none of the runs has one.
+
+    >>> from delog_nb import lab
+    >>> "accuracy" in lab.recorded_probes(lab.recorded("table2").records)
+    True
     """
     names = ("method", "net", "head", "seed")
     rows = [
@@ -73,6 +85,42 @@ def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
     if not rows:
         raise ExperimentError(f"none of these {len(runs)} runs has probes: run 'delog-nb probe'")
     return pd.DataFrame(rows)
+
+
+def all_recorded() -> list[Record]:
+    """The kept runs of all recorded grids, each once.
+
+    Raises:
+        ExperimentError: none is kept here.
+
+    >>> from delog_nb import lab
+    >>> len(lab.all_recorded()) >= len(lab.recorded("table2").records)
+    True
+    """
+    found: dict[str, Record] = {}
+    for path in sorted(GRIDS.glob("*.yaml")):
+        try:
+            kept = recorded(path.stem).records
+        except ExperimentError:
+            continue  # of this grid none yet
+        found |= {record.run_id: record for record in kept}
+    if not found:
+        raise ExperimentError(f"no recorded run is kept in {RUNS}")
+    return list(found.values())
+
+
+def own_runs() -> list[Record]:
+    """What ``delog-nb sweep`` has left below ``runs/`` of the repository, at the paper's size.
+
+    Where there are several sizes, the runs of the one that has most.
+
+    >>> from delog_nb import lab
+    >>> {run.experiment.preset for run in lab.own_runs()} <= {"paper"}
+    True
+    """
+    found = records.find(ROOT / "runs") if (ROOT / "runs").is_dir() else []
+    groups = by_size(r for r in found if isinstance(r, Record) and r.experiment.preset == "paper")
+    return groups[0] if groups else []
 
 
 def provenance(runs: Sequence[Record]) -> str:
@@ -94,19 +142,33 @@ def provenance(runs: Sequence[Record]) -> str:
 
 
 def show_provenance(runs: Sequence[Record]) -> None:
-    """Display where recorded runs come from, above what is drawn of them."""
-    text = html.escape(provenance(runs))
-    display(HTML(f'<p style="border-left:4px solid #8c6d31;padding-left:8px">{text}</p>'))
+    """Display where recorded runs come from, above what is drawn of them.
+
+    >>> from delog_nb import lab
+    >>> lab.show_provenance(lab.recorded("table2").records)  # doctest: +ELLIPSIS
+    Recorded, not made now: CIFAR-10 (JPEG), ...
+    """
+    text = provenance(runs)
+    style = "border-left:4px solid #8c6d31;padding-left:8px"
+    display(Markup(f'<p style="{style}">{html.escape(text)}</p>', text))
 
 
 def show_results(runs: Sequence[Record], layout: Layout | None = None) -> None:
-    """Display runs as one of the paper's tables, with marks, and the paired tests below it."""
+    """Display runs as one of the paper's tables, with marks, and the paired tests below it.
+
+    >>> from delog_nb import lab
+    >>> lab.show_results(lab.recorded("table2").records[:1])  # doctest: +ELLIPSIS
+    Method ConvNet
+        BP   59.20
+    Test accuracy, last epoch (%)...
+    """
     layout = layout or Layout()
     found = tables.cells(runs, layout)
     style = tables.to_html(tables.table(found, layout, "html"))
     text = tables.table(found, layout, "markdown").to_string(index=False)
-    display({"text/html": style, "text/plain": text}, raw=True)
-    display(HTML(f"<p>{html.escape(tables.legend(found, layout))}</p>"))
+    legend = tables.legend(found, layout)
+    display(Markup(style, text))
+    display(Markup(f"<p>{html.escape(legend)}</p>", legend))
     tests: pd.DataFrame = tables.differences(found)
     if len(tests):
         show_table(tests)

@@ -9,40 +9,11 @@ from jinja2 import Template
 from plotly.offline import get_plotlyjs
 
 from delog_nb.experiment.registry import NETS
-from delog_nb.lab.runs.curves import (
-    costs,
-    curves,
-    curves_table,
-    summary,
-    summary_for_people,
-)
+from delog_nb.lab.charts.exhibit import STYLE, table_html
+from delog_nb.lab.runs.curves import costs, curves
 from delog_nb.records import Record
-from delog_nb.records.summary import grouped
+from delog_nb.records.summary import grouped, summary, summary_for_people
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f23; max-width: 1200px;
-       margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.3rem; margin-top: 2.2rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .35rem .7rem; border-bottom: 1px solid #d8dee4; }
-th { border-bottom: 2px solid #57606a; vertical-align: bottom; }
-td { white-space: nowrap; }
-details { margin: .6rem 0 1.2rem; } summary { cursor: pointer; color: #0072B2; }
-p.note { color: #57606a; font-size: .92rem; max-width: 75ch; }
-"""
-
-
-_TABLE = Template(
-    """<div class="scroll"><table><thead><tr>
-{%- for name in columns %}<th style="text-align:{{ side(name) }}">{{ name }}</th>{% endfor -%}
-</tr></thead><tbody>
-{%- for row in rows %}<tr>
-{%- for name, value in row %}<td style="text-align:{{ side(name) }}">{{ value | safe if marked_up else value }}</td>{% endfor -%}
-</tr>{% endfor -%}
-</tbody></table></div>""",
-    autoescape=True,
-)
 _PAGE = Template(
     """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -55,10 +26,7 @@ _PAGE = Template(
 epochs{% if first.experiment.limit %} with {{ "{:,}".format(first.experiment.limit) }} training \
 images{% endif %}, seeds {{ seeds | join(", ") }}.</p>
 {% for section in sections %}<h2>{{ section.title }}</h2>
-{{ section.table | safe }}{{ section.curves | safe }}
-<details><summary>The numbers of this figure (test accuracy in %)</summary>
-{{- section.numbers | safe }}</details>
-{{ section.costs | safe }}{% endfor %}
+{{ section.table | safe }}{{ section.curves | safe }}{{ section.costs | safe }}{% endfor %}
 <h2>How to read this page</h2>
 <p class="note">Accuracy is the share of test images whose class is predicted, after the last epoch;
 beside it the accuracy at the epoch that did best on validation images, and the best over all
@@ -76,40 +44,24 @@ optimizer state and activations.</p>
 )
 
 
-def table_html(
-    table: pd.DataFrame, text_columns: Sequence[str] = (), *, marked_up: bool = False
-) -> str:
-    """A table for the page; numbers to the right, ``text_columns`` to the left.
-
-    With ``marked_up`` the cells are HTML already.
-    """
-
-    return _TABLE.render(
-        columns=list(table.columns),
-        rows=[zip(table.columns, row, strict=True) for row in table.itertuples(index=False)],
-        marked_up=marked_up,
-        side=lambda name: "left" if name in text_columns else "right",
-    )
-
-
 def page(records: Sequence[Record], command: str) -> str:
     """The comparison of ``records`` as a page: tables, curves, costs, and how to get them again."""
-    table = summary(records)
+    rows = summary(records)
     sections = []
     for label, net in dict.fromkeys((label, net) for label, net, _ in grouped(records)):
         chosen = [r for r in records if (r.experiment.data_label, r.experiment.net) == (label, net)]
-        rows = table[(table["data_label"] == label) & (table["net"] == net)]
+        own = [row for row in rows if (row["data_label"], row["net"]) == (label, net)]
+        table = pd.DataFrame(summary_for_people(own)).drop(columns=["Data", "Net"])
         sections.append(
             {
                 "title": f"{NETS.label(net)} on {label}",
-                "table": table_html(summary_for_people(rows), ("Data", "Net", "Method")),
-                "curves": _figure(curves(chosen)),
-                "numbers": table_html(curves_table(chosen).reset_index(), ("Epoch",)),
-                "costs": _figure(costs(rows)),
+                "table": table_html(table, ("Method",)),
+                "curves": curves(chosen).html(),
+                "costs": costs(chosen).html(),
             }
         )
     return _PAGE.render(
-        title=f"One network, trained {table['method'].nunique()} ways",
+        title=f"One network, trained {len({row['method'] for row in rows})} ways",
         style=STYLE,
         plotly=get_plotlyjs(),
         runs=len(records),
@@ -119,11 +71,6 @@ def page(records: Sequence[Record], command: str) -> str:
         command=command,
         origins=_origins(records),
     )
-
-
-def _figure(figure: object) -> str:
-    text: str = figure.to_html(full_html=False, include_plotlyjs=False)  # type: ignore[attr-defined]
-    return text
 
 
 def _origins(records: Sequence[Record]) -> str:

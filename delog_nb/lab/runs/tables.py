@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from delog_nb.course.paired import Difference, difference, holm, p_text
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.grids.grid import Layout
+from delog_nb.lab.charts.exhibit import table_html
 from delog_nb.lab.runs.curves import value_label
-from delog_nb.course.paired import Difference, difference, holm, p_text
-from delog_nb.lab.runs.report import table_html
 from delog_nb.records import Record, mean_and_std
 from delog_nb.records.summary import diverged, percent, precisions
 
@@ -175,7 +175,6 @@ def numbers(found: Sequence[Cell]) -> pd.DataFrame:
 
 def table(found: Sequence[Cell], layout: Layout, style: str) -> pd.DataFrame:
     """The cells as text in rows and columns; ``style`` is markdown, latex or html."""
-    mark = _STYLES[style]
     mixed = len({cell.precision for cell in found}) > 1
     rows: dict[str, dict[str, str]] = {}
     for cell in found:
@@ -183,7 +182,7 @@ def table(found: Sequence[Cell], layout: Layout, style: str) -> pd.DataFrame:
         if len(layout.values) > 1:
             column = f"{cell.column}: {LABELS[cell.value]}"
         precision = f" ({cell.precision})" if mixed else ""
-        rows.setdefault(cell.row, {})[column] = mark(cell) + precision
+        rows.setdefault(cell.row, {})[column] = _marks(cell, style) + precision
     frame = pd.DataFrame.from_dict(rows, orient="index").fillna("–")
     frame.insert(0, layout.rows.replace("_", " ").capitalize(), frame.index)
     return frame
@@ -230,24 +229,22 @@ def _noise(cell: Cell) -> bool:
     return cell.difference is not None and cell.difference.within_noise
 
 
-def _markdown(cell: Cell) -> str:
-    text = f"**{cell.text}**" if cell.best else cell.text
-    return text + ("†" if cell.beats_bp else "") + (" ≈" if _noise(cell) else "")
+def _latex(text: str) -> str:
+    return text.replace("±", r"$\pm$").replace("–", "--")
 
 
-def _latex(cell: Cell) -> str:
-    text = cell.text.replace("±", r"$\pm$").replace("–", "--")
-    text = rf"\textbf{{{text}}}" if cell.best else text
-    return text + (r"$^\dagger$" if cell.beats_bp else "") + (r" $\approx$" if _noise(cell) else "")
+# how text is escaped, the best cell, a mean above BP's, and a difference within noise
+_STYLES: dict[str, tuple[Callable[[str], str], str, str, str]] = {
+    "markdown": (str, "**{}**", "†", " ≈"),
+    "latex": (_latex, r"\textbf{{{}}}", r"$^\dagger$", r" $\approx$"),
+    "html": (html.escape, "<b>{}</b>", "†", " ≈"),
+}
 
 
-def _html(cell: Cell) -> str:
-    text = html.escape(cell.text)
-    text = f"<b>{text}</b>" if cell.best else text
-    return text + ("†" if cell.beats_bp else "") + (" ≈" if _noise(cell) else "")
-
-
-_STYLES = {"markdown": _markdown, "latex": _latex, "html": _html}
+def _marks(cell: Cell, style: str) -> str:
+    escape, best, above, noise = _STYLES[style]
+    text = best.format(escape(cell.text)) if cell.best else escape(cell.text)
+    return text + above * cell.beats_bp + noise * _noise(cell)
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
@@ -260,24 +257,11 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def to_latex(frame: pd.DataFrame, caption: str) -> str:
     """A table for LaTeX with booktabs; the cells are LaTeX already."""
 
-    def line(words: Sequence[str]) -> str:
-        return " & ".join(words) + r" \\"
-
-    body = [line([str(value) for value in row]) for row in frame.itertuples(index=False)]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}",
-            r"\toprule",
-            line([escape_latex(str(column)) for column in frame.columns]),
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
+    return frame.rename(columns=escape_latex).to_latex(
+        index=False,
+        escape=False,
+        caption=escape_latex(caption),
+        column_format=f"l{'r' * (len(frame.columns) - 1)}",
     )
 
 

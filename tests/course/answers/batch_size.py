@@ -10,7 +10,6 @@ def together(shares: Any) -> float:
     return sum(share**2 for share in shares)
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("uneven-positives", lambda q, n, v: v * (n - 1) * together(q) + v - 1),
     ("uneven-positives", lambda q, n, v: sum(p * (v * (n - 1) * p + v - 1) for p in q)),

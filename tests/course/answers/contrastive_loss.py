@@ -34,7 +34,6 @@ def with_anchor(z: Tensor, tau: float) -> Tensor:
     return F.cross_entropy(z @ z.T / tau, torch.arange(len(z)).roll(len(z) // 2))
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("count-pairs", lambda n, c: (2 * n / c - 1, 2 * n * (1 - 1 / c))),
     ("count-pairs", lambda n, c: [2 * n // c - 1, 2 * n - 2 * n // c]),
@@ -46,7 +45,11 @@ RIGHT: list[tuple[str, Any]] = [
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("count-pairs", lambda n, c: 2 * n // c - 1, "it raised TypeError"),
+    (
+        "count-pairs",
+        lambda n, c: 2 * n // c - 1,
+        "return two numbers, positives and negatives, not",
+    ),
     ("count-pairs", lambda n, c: (1, 2, 3), "return two numbers"),
     ("count-pairs", lambda n, c: (2 * n // c, 2 * n - 2 * n // c), "not a positive of its own"),
     ("count-pairs", lambda n, c: (n // c - 1, n - n // c), "every image comes in two views"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("bytes-of-a-step", lambda counts: 12 * sum(counts) + 4 * max(counts)),
     ("lean-heads", {"pool": 4}),

@@ -45,7 +45,6 @@ def last_only(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
     loss.backward()
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("cut-the-flow", {"A", "C"}),
     ("cut-the-flow", ["C", "A"]),

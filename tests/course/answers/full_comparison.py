@@ -33,7 +33,6 @@ def _holm(values: list[float], times: Callable[[int, int], float] = lambda k, m:
     return result
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("claim-verdict", _t_by_hand),
     ("holm-correction", _holm),

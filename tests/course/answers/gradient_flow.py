@@ -22,7 +22,6 @@ def _cut(layers: Any, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(outputs)
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("flow-lengths", lambda hidden: [hidden + 2, 3, 2]),
     ("local-gradient", lambda w, r: w * ((w @ r) > 0)[:, None]),
@@ -41,6 +40,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("local-gradient", lambda w, r: w * ((w @ r) < 0)[:, None], "is wrong: there the unit's input"),
     ("cut-forward", _uncut, "the gradient of layer 2's output also flows into layer 1"),
     ("cut-forward", lambda layers, x: [r.detach() for r in _uncut(layers, x)], "detach what goes"),
+    (
+        "cut-forward",
+        lambda layers, x: [r.detach().requires_grad_() for r in _uncut(layers, x)],
+        "layer 1 gets no gradient from its own output",
+    ),
     ("cut-forward", lambda layers, x: [layer(x) for layer in layers], "the output of layer 2"),
     ("cut-forward", lambda layers, x: _cut(layers, x)[:1], "return one output for each"),
 ]

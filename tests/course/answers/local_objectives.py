@@ -39,7 +39,6 @@ def no_way_down(parts: list[Component], images: Tensor, block: int) -> Tensor:
     return parts[block - 1].objective.get_submodule("bridge")(images)
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("code-distance", lambda k, n, a: (2 / k) ** 0.5 * a**n / 3 ** (n / 2)),
     ("blind-bridge", lambda t: t.var(0, unbiased=False).mean()),

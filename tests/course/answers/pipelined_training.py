@@ -12,7 +12,6 @@ def _simulated(times: Any, batches: int) -> float:
     return table_1(times, batches).makespan
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("bubble-share", lambda k, b: 1 - b / (k + b - 1)),
     ("bubble-share", lambda k, b: table_1([2] * k, b).bubble),

@@ -22,7 +22,6 @@ def gap_t(one: list[float], other: list[float], ddof: int = 1) -> float:
     return float(gaps.mean() / gaps.std(ddof=ddof) * len(gaps) ** 0.5)
 
 
-# answers for tests/test_checks.py
 RIGHT: list[tuple[str, Any]] = [
     ("first-epoch-above", lambda c, g: next((n + 1 for n, a in enumerate(c) if a >= g), None)),
     ("class-separation", between),

@@ -1,0 +1,146 @@
+"""Claims as tables and figures, from comparisons that are made up; runs that are kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.made import made
+
+from delog_nb import Experiment, ExperimentError, lab
+from delog_nb.course.assessing import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    Assessment,
+    Claim,
+    Comparison,
+    Counted,
+    Runs,
+)
+from delog_nb.experiment.identity import identity
+from delog_nb.lab.runs import recorded
+from delog_nb.records import Record, save
+
+SEEDS = range(3)
+AHEAD = {seed: 0.05 + 0.001 * seed for seed in SEEDS}
+BEHIND = {seed: -0.08 - 0.001 * seed for seed in SEEDS}
+
+
+def claim(*compared: Comparison | Counted, number: int = 1) -> Assessment:
+    def compare(_: Runs) -> list[Comparison | Counted]:
+        return list(compared)
+
+    return Claim(number, "name", "text", "section 1", compare, "why").assess([])
+
+
+ASSESSED = [
+    claim(Comparison("a − b", AHEAD, 0.02), Comparison("b − c", {0: -0.01})),
+    claim(Comparison("c − d", BEHIND), number=2),
+    claim(Comparison("d − e", {}), Comparison("e − f", {}), number=3),
+    claim(Counted("parameters", "7; BP 7", true=True), number=4),
+]
+
+
+def of_the_papers_size(**choices: Any) -> Record:
+    e = Experiment(preset="paper", dataset="cifar10", precision="float32", **choices)
+    return replace(made(0.5), experiment=e, identity=identity(e))
+
+
+def drawn(figure: Any) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """By name and row, a mark and both ends of its interval."""
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for trace in figure.data:
+        lows = trace.error_x.arrayminus or [0] * len(trace.x)
+        highs = trace.error_x.array or [0] * len(trace.x)
+        marks = zip(trace.text, trace.x, lows, highs, strict=True)
+        found[trace.name] = {row: (x, x - low, x + high) for row, x, low, high in marks}
+    return found
+
+
+def test_verdicts_have_a_row_for_each_claim() -> None:
+    rows = lab.verdicts(ASSESSED).set_index("No.")
+    assert rows["Verdict"].to_dict() == {1: OPEN, 2: FAILS, 3: OPEN, 4: HOLDS}
+    assert rows.loc[1, "Comparisons"] == "as the paper says: 1, open with the mean against it: 1"
+    assert rows.loc[3, "Tested on"] == "no runs"
+
+
+def test_every_measured_comparison_is_drawn_beside_what_the_claim_says() -> None:
+    marks = drawn(lab.findings(ASSESSED).figure)
+    said = marks.pop("the claim says: right of this")
+    assert {row: x for row, (x, _, _) in said.items()} == {
+        "1 · a − b": 2,
+        "1 · b − c": 0,
+        "2 · c − d": 0,
+    }
+    assert {verdict: list(rows) for verdict, rows in marks.items()} == {
+        HOLDS: ["1 · a − b"],
+        FAILS: ["2 · c − d"],
+        OPEN: ["1 · b − c"],
+    }
+    assert marks[OPEN]["1 · b − c"] == pytest.approx((-1, -1, -1))  # one seed has no interval
+    (first, _), *_ = [a.findings for a in ASSESSED]
+    ends = 100 * first.low, 100 * first.high
+    assert marks[HOLDS]["1 · a − b"] == pytest.approx((5.1, *ends))
+    half = 4.303 * 0.1 / math.sqrt(3)  # t with two degrees of freedom, as in every table of it
+    assert ends == pytest.approx((5.1 - half, 5.1 + half), 1e-4)
+
+
+def test_an_interval_that_is_very_wide_ends_at_the_edge() -> None:
+    wide = {0: -0.9, 1: 0.9}
+    (x, low, high) = drawn(lab.findings([claim(Comparison("a", wide))]).figure)[OPEN]["1 · a"]
+    assert (x, low, high) == pytest.approx((0, -40, 40), abs=1e-9)
+
+
+def test_the_table_has_what_cannot_be_tested_too() -> None:
+    table = lab.findings(ASSESSED).table
+    assert table["Comparison"].tolist() == [
+        "a − b",
+        "b − c",
+        "c − d",
+        "all 2 comparisons",
+        "parameters",
+    ]
+    assert table["Measured (points)"].tolist() == [
+        "+5.1 ± 0.1",
+        "−1.0",
+        "−8.1 ± 0.1",
+        "no runs",
+        "7; BP 7",
+    ]
+    assert table["Says (points)"].tolist() == ["> 2", "> 0", "> 0", "–", "–"]
+    assert table["Seeds"].tolist() == ["3", "1", "3", "–", "–"]
+    assert table["95 % interval"].tolist()[1] == "–"
+
+
+def test_own_runs_are_those_of_the_papers_size_that_most_were_made_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "ROOT", tmp_path)
+    assert lab.own_runs() == []
+    short = [of_the_papers_size(seed=seed, epochs=100) for seed in range(2)]
+    long = of_the_papers_size(epochs=200)
+    for run in (*short, long, made(0.5)):
+        save(run, tmp_path / "runs" / "table2")
+    assert {run.run_id for run in lab.own_runs()} == {run.run_id for run in short}
+
+
+def test_all_recorded_runs_are_those_of_every_grid_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "RUNS", tmp_path)
+    monkeypatch.setattr(recorded, "GRIDS", tmp_path / "grids")
+    (tmp_path / "grids").mkdir()
+    grids = {"a": "[bp, al]", "b": "[al, delog-scl]", "none-yet": "[early-exit]"}
+    for name, methods in grids.items():
+        text = f"fixed: {{preset: quick, precision: float32}}\ncross: {{method: {methods}}}\n"
+        (tmp_path / "grids" / f"{name}.yaml").write_text(text)
+    with pytest.raises(ExperimentError, match="no recorded run is kept"):
+        lab.all_recorded()
+    for method in ("bp", "al", "delog-scl"):
+        save(made(0.5, method=method), tmp_path)
+    methods = [run.experiment.method for run in lab.all_recorded()]
+    assert methods == ["bp", "al", "delog-scl"]
