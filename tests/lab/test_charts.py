@@ -237,6 +237,10 @@ def test_methods_have_their_colours_and_variants_another_dash() -> None:
     assert variant.line.dash != own[0].line.dash
     borrowed = lab.lines({"x": [1], "y": [1]}, "t", "x", "y", styles={"x": names[0], "y": 3})
     assert [t.line.color for t in borrowed.figure.data] == [own[0].line.color, COLORS[3]]
+    last = lab.lines({"x": [1], "y": [1]}, "t", "x", "y", styles={"x": len(COLORS) - 1})
+    assert [t.line.color for t in last.figure.data] == [COLORS[-1], COLORS[0]]
+    beside = lab.lines({names[0]: [1], "y": [1], "z": [1]}, "t", "x", "y")
+    assert len({t.line.color for t in beside.figure.data}) == 3  # nobody borrows a method's
 
 
 def test_names_are_text_and_not_markup() -> None:

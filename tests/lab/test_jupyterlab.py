@@ -1,4 +1,4 @@
-"""Lessons and the lab in a real JupyterLab, in a real browser."""
+"""Lessons and the lab in a real JupyterLab, in a real browser, light and dark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, Request
 from support.browser import chromium
-from support.jupyter_server import jupyterlab, open_notebook, run_all
+from support.jupyter_server import DARK, LIGHT, change_theme, jupyterlab, open_notebook, run_all
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
@@ -25,6 +25,12 @@ LAB = (
     "bench = lab.Lab(preset='quick', epochs=300, precision='float32')\n"
     "bench",
     "print(len(bench.records), bench.bench.running, bench.bench.form.experiment.method)",
+)
+
+
+EXHIBIT = (
+    "from delog_nb import lab\n"
+    "lab.lines({'BP': [0.5, 0.75]}, 'Accuracy by epoch', 'Epoch', 'Test accuracy (%)')"
 )
 
 
@@ -41,6 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     nbformat.write(notebook(*LAB), folder / "notebooks" / "lab.ipynb")
     nbformat.write(notebook("1", "1 / 0", "2"), folder / "notebooks" / "wrong.ipynb")
+    nbformat.write(notebook(EXHIBIT), folder / "notebooks" / "exhibit.ipynb")
     with jupyterlab(folder / "notebooks", folder / "home") as found:
         yield found
 
@@ -80,8 +87,12 @@ def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page) -> None:
     open_notebook(tab, name)
     run_all(tab, timeout_s=240)
     # stored images are replaced by live figures, every one of them drawn
-    figures = tab.locator(".jp-OutputArea-output .js-plotly-plot")
-    assert figures.filter(has=tab.locator(".main-svg")).count() == figures.count()
+    solutions = nbformat.read(NOTEBOOKS / "solutions" / name, as_version=4)
+    stored = [o for c in solutions.cells for o in c.get("outputs", []) if "image/png" in str(o)]
+    tab.wait_for_function(
+        "count => document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === count",
+        arg=len(stored),
+    )
     assert tab.locator("text=Error displaying widget").count() == 0
 
 
@@ -129,3 +140,38 @@ def test_a_bad_value_is_marked_at_its_field(tab: Page) -> None:
     field.fill("3")
     field.press("Enter")
     output.get_by_text(re.compile("This run takes about")).wait_for()
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_an_exhibit_is_read_and_unfolded_in_either_theme(theme: str, tab: Page) -> None:
+    change_theme(tab, theme)
+    open_notebook(tab, "exhibit.ipynb")
+    run_all(tab, timeout_s=60)
+    tab.locator(".js-plotly-plot .main-svg").first.wait_for()
+    output = tab.locator(".jp-OutputArea-output")
+    table = output.locator("details table")
+    assert not table.is_visible()
+    output.locator("summary", has_text="BP: 50 to 75.").click()
+    table.wait_for(state="visible")
+    for text in (output.locator("summary"), table.locator("td").first):
+        assert contrast(text) >= 4.5
+
+
+def contrast(text: Any) -> float:
+    """By WCAG, of a text and the first background behind it that is not transparent."""
+    ink, ground = text.evaluate(
+        """node => {
+            const ink = getComputedStyle(node).color;
+            while (node && getComputedStyle(node).backgroundColor === "rgba(0, 0, 0, 0)")
+                node = node.parentElement;
+            return [ink, node ? getComputedStyle(node).backgroundColor : "rgb(255, 255, 255)"];
+        }"""
+    )
+
+    def luminance(color: str) -> float:
+        parts = [int(float(v)) / 255 for v in re.findall(r"[\d.]+", color)[:3]]
+        linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
+    return (high + 0.05) / (low + 0.05)

@@ -45,14 +45,19 @@ def line_style(place: int) -> dict[str, Any]:
     return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
 
 
-def style_of(name: str, place: int) -> dict[str, Any]:
-    """A method's style by its label, of a variant of it (``BP, K = 1``) dotted; else by place."""
+def _method_style_of(name: str) -> dict[str, Any] | None:
+    """A method's style by its label; of a variant of it (``BP, K = 1``) dotted."""
     for method, entry in METHODS.items():
         if name == entry.label:
             return method_style(method)
         if name.startswith((f"{entry.label},", f"{entry.label}:")):
             return method_style(method) | {"dash": "dot", "symbol": "circle-open"}
-    return line_style(place)
+    return None
+
+
+def style_of(name: str, place: int) -> dict[str, Any]:
+    """A method's style by its label or that of a variant; else by place."""
+    return _method_style_of(name) or line_style(place)
 
 
 def styles_of(
@@ -63,24 +68,25 @@ def styles_of(
     ``styles`` has, by name, the name whose style it takes, or a place; those of ``like_before``
     look like the name before.
     """
-    chosen: dict[str, dict[str, Any]] = {}
-    free = 0
     names = list(names)
     looks = {name: (styles or {}).get(name, name) for name in names}
-    fixed = {n: style_of(k, -1) if isinstance(k, str) else line_style(k) for n, k in looks.items()}
-    own = {n: s for n, s in fixed.items() if s != line_style(-1) or looks[n] == -1}
-    taken = {style["color"] for style in own.values()}
+    chosen = {
+        name: line_style(look) if isinstance(look, int) else _method_style_of(look)
+        for name, look in looks.items()
+    }
+    taken = {style["color"] for style in chosen.values() if style}
+    free = [k for k in range(len(COLORS)) if COLORS[k] not in taken] or [*range(len(COLORS))]
+    found: dict[str, dict[str, Any]] = {}
+    used = 0
     for before, name in zip([None, *names], names, strict=False):
-        if name in own:
-            chosen[name] = own[name]
+        if style := chosen[name]:
+            found[name] = style
         elif name in like_before and before is not None:
-            chosen[name] = chosen[before]
+            found[name] = found[before]
         else:
-            while len(taken) < len(COLORS) and line_style(free)["color"] in taken:
-                free += 1
-            chosen[name] = line_style(free)
-            free += 1
-    return chosen
+            found[name] = line_style(free[used % len(free)])
+            used += 1
+    return found
 
 
 def faded(color: str, alpha: float) -> str:

@@ -16,10 +16,10 @@ from delog_nb.course.assessing import by_size
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 from delog_nb.grids.grid import Grid, Layout
+from delog_nb.instruments.run_files import PROBES
 from delog_nb.lab.asks.session import show_table
 from delog_nb.lab.charts.exhibit import Markup
 from delog_nb.lab.runs import tables
-from delog_nb.instruments.run_files import PROBES
 from delog_nb.measure.invariance import read_probes
 from delog_nb.records import Record
 
