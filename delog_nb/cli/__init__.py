@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
@@ -23,6 +25,7 @@ COMMANDS = {
     "check-submissions": "check the exercises of a folder of submitted notebooks",
     "doctor": "check this installation",
 }
+FAULT = 70  # the exit status of a fault of ours: EX_SOFTWARE of sysexits.h
 # those that make runs, and the table of all methods
 WITH_PLUGINS = ("compare", "train", "sweep", "probe", "params")
 
@@ -54,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         values = parser.parse_args(words)
         status: int = _module(values.command).run(values)
+        sys.stdout.flush()
         return status
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "delog_nb":
@@ -63,6 +67,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except DelogError as error:
         return _refused(error)
+    except KeyboardInterrupt:
+        print("delog-nb: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:  # noqa: BLE001 - whatever is left is a fault of ours
+        return _fault()
+
+
+def _fault() -> int:
+    """Show what is to be reported. Errors that users cause are of `DelogError`, and no fault."""
+    from delog_nb.instruments.machine import versions
+
+    traceback.print_exc()
+    known = ", ".join(f"{name} {version}" for name, version in versions().items())
+    print(
+        f"delog-nb: this is a fault of delog_nb, not yours: please report it with the lines above "
+        f"({known})",
+        file=sys.stderr,
+    )
+    return FAULT
 
 
 def _refused(error: DelogError) -> int:

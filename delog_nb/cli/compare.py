@@ -74,8 +74,9 @@ def run(values: argparse.Namespace) -> int:
     """Train what is not there yet; write the summary and the page."""
     every, todo = checkpoint_seconds(values), experiments(values)
 
-    from delog_nb.cli.progress import Progress, stop_on_interrupt
+    from delog_nb.cli.progress import Progress, stop_on_signal
     from delog_nb.data import ImageData, load
+    from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.records import train_once
     from delog_nb.records.summary import (
         csv_text,
@@ -87,13 +88,14 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.training import planned_all
 
     todo = planned_all(todo)
+    check_writable(values.out, "summary.csv", "report.html")
 
     @lru_cache(maxsize=1)
     def images(seed: int) -> ImageData:
         return load(next(e for e in todo if e.seed == seed))
 
     records = []
-    with stop_on_interrupt() as asked:
+    with stop_on_signal() as asked:
         for place, experiment in enumerate(todo, 1):
             label = (
                 f"{place}/{len(todo)} {experiment.method_label}, "
@@ -115,7 +117,8 @@ def run(values: argparse.Namespace) -> int:
     if records:
         rows = summary(records)
         path = values.out / "summary.csv"
-        path.write_text(csv_text(rows), encoding="utf-8")
+        with write_atomically(path) as file:
+            file.write(csv_text(rows).encode())
         page = _write_page(records, values)
         print(f"{side_by_side(summary_for_people(rows))}\n\nTable:  {path}\n{page}")
     if len(records) < len(todo):
@@ -124,7 +127,7 @@ def run(values: argparse.Namespace) -> int:
             f"the same command goes on from there",
             file=sys.stderr,
         )
-        return 130
+        return asked.status
     return 0
 
 
@@ -135,10 +138,12 @@ def _write_page(records: list[Record], values: argparse.Namespace) -> str:
         import plotly  # noqa: F401
     except ModuleNotFoundError:
         return "No page: it needs plotly and pandas, pip install 'delog_nb[lab]'"
+    from delog_nb.instruments.files import write_atomically
     from delog_nb.lab.runs.report import page
 
     path: Path = values.out / "report.html"
-    path.write_text(page(records, _command(values)), encoding="utf-8")
+    with write_atomically(path) as file:
+        file.write(page(records, _command(values)).encode())
     return f"Page:   {path}"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from delog_nb.experiment import PARAMETERS, ExperimentError, closest
@@ -16,6 +18,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
+        self.register("type", Path, path_of)
 
     def error(self, message: str) -> NoReturn:
         raise ExperimentError(f"{message}: see '{self.prog} --help'")
@@ -33,6 +36,22 @@ class Parser(argparse.ArgumentParser):
                 f"{command} does not take {unknown[0]!r}{hint}: see '{command} --help'"
             )
         return values
+
+
+def path_of(text: str) -> Path:
+    """A path that a system could have, whether or not anything is there.
+
+    Raises:
+        ArgumentTypeError: it is too long, or has a zero byte.
+    """
+    try:
+        Path(text).stat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            short = text if len(text) <= 60 else f"{text[:57]}..."
+            why = getattr(error, "strerror", None) or error
+            raise argparse.ArgumentTypeError(f"{short!r} is no path: {why}") from None
+    return Path(text)
 
 
 def use_plugins(words: Sequence[str]) -> None:

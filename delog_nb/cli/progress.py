@@ -1,4 +1,4 @@
-"""Progress on a terminal, plain lines elsewhere; Ctrl-C as a request."""
+"""Progress on a terminal, plain lines elsewhere; Ctrl-C and SIGTERM as requests."""
 
 from __future__ import annotations
 
@@ -42,20 +42,33 @@ class Progress:
             self._bar.close()
 
 
-@contextmanager
-def stop_on_interrupt(*also: signal.Signals) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one interrupts as usual.
+class Stop(threading.Event):
+    """A request to stop, and the signal that made it."""
 
-    The signals in ``also`` set the event each time.
+    number = signal.SIGINT
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that stopped for it: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+@contextmanager
+def stop_on_signal(*patient: signal.Signals) -> Iterator[Stop]:
+    """A `Stop` that the first Ctrl-C or SIGTERM sets; a second signal interrupts as usual.
+
+    Those in ``patient`` never interrupt: torchrun repeats to its ranks what they know already.
     """
-    asked = threading.Event()
+    asked = Stop()
 
     def ask(number: int, _: Any) -> None:
-        if asked.is_set() and number == signal.SIGINT:
+        if asked.is_set() and number not in patient:
             raise KeyboardInterrupt
+        if not asked.is_set():
+            asked.number = signal.Signals(number)
         asked.set()
 
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, *also)}
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:

@@ -10,7 +10,7 @@ from functools import partial
 
 from delog_nb.cli import train as command
 from delog_nb.cli.flags import Parser, checkpoint_seconds, experiment_values, use_plugins
-from delog_nb.cli.progress import stop_on_interrupt
+from delog_nb.cli.progress import stop_on_signal
 from delog_nb.data import load
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # torchrun sends SIGTERM to the others when one rank fails, and when it is itself to end
     try:
-        with stop_on_interrupt(signal.SIGTERM) as asked, joined() as watch:
+        with stop_on_signal(signal.SIGTERM) as asked, joined() as watch:
             team = DataParallel() if values.data_parallel else Pipeline(watch)
             experiment = first_then_others(partial(planned, experiment))
             images = partial(first_then_others, partial(load, experiment))
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os._exit(STATUS)
     except DelogError:  # said as well
         return 2
-    return command.report(record, experiment, values.out) if team.reports else 0
+    return command.report(record, experiment, values.out, asked.status) if team.reports else 0
 
 
 if __name__ == "__main__":

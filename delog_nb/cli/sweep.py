@@ -100,13 +100,13 @@ def run(values: argparse.Namespace) -> int:
     if out is None:
         raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
-    from delog_nb.cli.progress import stop_on_interrupt
-    from delog_nb.grids.sweep import check_folder, sweep
-    from delog_nb.instruments.files import write_atomically
+    from delog_nb.cli.progress import stop_on_signal
+    from delog_nb.grids.sweep import sweep
+    from delog_nb.instruments.files import check_writable, write_atomically
 
-    check_folder(out)
+    check_writable(out)
     with (
-        stop_on_interrupt() as asked,
+        stop_on_signal() as asked,
         _executor(values, workers, resources) as (
             executor,
             slots,
@@ -140,7 +140,7 @@ def run(values: argparse.Namespace) -> int:
         if should_stop() and hasattr(executor, "stop"):
             executor.stop()
     display.close()
-    return _report(progress, out)
+    return _report(progress, out, asked.status)
 
 
 def _grids(paths: list[Path]) -> list[grid.Grid]:
@@ -319,7 +319,7 @@ class _Display:
         self._bar.close()
 
 
-def _report(progress: Progress, out: Path) -> int:
+def _report(progress: Progress, out: Path, stopped: int) -> int:
     """Say what there is now, and what to do about the rest."""
     failed = [o for o in progress.outcomes.values() if o.state == "failed"]
     if len(progress.outcomes) < progress.total:
@@ -328,7 +328,7 @@ def _report(progress: Progress, out: Path) -> int:
             f"the same command goes on from there",
             file=sys.stderr,
         )
-        return 130
+        return stopped
     print(f"{progress.done} of {progress.total} runs are finished in {out}")
     for outcome in failed:
         print(f"Failed: {outcome.run_id}: {outcome.error}", file=sys.stderr)

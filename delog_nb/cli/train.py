@@ -54,13 +54,13 @@ def run(values: argparse.Namespace) -> int:
     experiment = Experiment(**experiment_values(values))
     every = checkpoint_seconds(values)
     if values.pipeline is None and values.data_parallel is None:
-        from delog_nb.cli.progress import stop_on_interrupt
+        from delog_nb.cli.progress import stop_on_signal
         from delog_nb.training import planned
 
         experiment = planned(experiment)
-        with stop_on_interrupt() as asked:
+        with stop_on_signal() as asked:
             record = train(experiment, values.out, asked.is_set, checkpoint_every=every)
-        return report(record, experiment, values.out)
+        return report(record, experiment, values.out, asked.status)
 
     from delog_nb import pipeline
 
@@ -109,12 +109,12 @@ def train(
     )
 
 
-def report(record: Record | None, experiment: Experiment, out: Path) -> int:
-    """Print the record's results; the command's exit status."""
+def report(record: Record | None, experiment: Experiment, out: Path, stopped: int) -> int:
+    """Print the record's results; the command's exit status, ``stopped`` where there is none."""
     folder = out / experiment.run_id
     if record is None:
         print(f"Stopped. The same command goes on from {folder}", file=sys.stderr)
-        return 130
+        return stopped
 
     from delog_nb.records.summary import diverged, summary, summary_for_people
     from delog_nb.training import Divergence

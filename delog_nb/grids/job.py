@@ -170,7 +170,8 @@ def _execute(experiment: Experiment, job: Job, notebook: Path) -> None:
     given = {n: str(v) if isinstance(v, Path) else v for n, v in experiment.given.items()}
     sources = {folder / f"{noun}.py": text for noun, text in records.sources(experiment).items()}
     for path, text in sources.items():
-        path.write_text(text, encoding="utf-8")
+        with write_atomically(path) as file:
+            file.write(text.encode())
     own = {
         "plugins": [str(path.resolve()) for path in sources],
         "out": str(job.out.resolve()),

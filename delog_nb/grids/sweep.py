@@ -12,7 +12,7 @@ from delog_nb.experiment import Experiment, ExperimentError, plugins
 from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.instruments.clock import duration
-from delog_nb.instruments.files import write_atomically, writing
+from delog_nb.instruments.files import check_writable
 from delog_nb.training import plan_each
 
 _LOST_SECONDS = 30.0
@@ -94,7 +94,7 @@ def sweep(
     Raises:
         WriteError: ``out`` cannot be written.
     """
-    check_folder(out)
+    check_writable(out)
     wanted, failed = plan(experiments)
     progress = Progress(len(wanted) + len(failed), {o.run_id: o for o in failed})
     todo: dict[str, Experiment] = {}
@@ -207,13 +207,6 @@ def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
 
 def _lost(reason: str) -> str:
     return f"its worker, or what it was reached by, was lost ({reason})"
-
-
-def check_folder(out: Path) -> None:
-    """Make ``out`` and write a byte to it. Raises `WriteError` where that cannot be done."""
-    with writing(out), write_atomically(out / ".writable") as file:
-        file.write(b"1")
-    (out / ".writable").unlink(missing_ok=True)
 
 
 def experiment_notebook() -> Path:

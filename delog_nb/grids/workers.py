@@ -67,6 +67,11 @@ class Workers(Executor):
         self._stopping.set()
         self._held.close()
 
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is not None:  # such as a second Ctrl-C: nothing is waited for
+            self.stop()
+        super().__exit__(kind, *rest)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for the calls that run, then end the processes."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)

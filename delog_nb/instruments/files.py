@@ -41,6 +41,22 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_writable(folder: Path, *names: str) -> None:
+    """Make ``folder`` and write a byte to it: before hours of work, not after.
+
+    Raises:
+        WriteError: that cannot be done, or a folder has the name of a file in ``names``.
+    """
+    with writing(folder):
+        taken = [folder / name for name in names if (folder / name).is_dir()]
+    if taken:
+        raise WriteError(f"cannot write {taken[0]}: it is a folder")
+    probe = folder / ".writable"
+    with write_atomically(probe) as file:
+        file.write(b"1")
+    probe.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _renamed(handle: int, temporary: str, path: Path) -> Iterator[IO[bytes]]:
     try:

@@ -3,17 +3,20 @@
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from delog_nb.pipeline.watch import STATUS
+from delog_nb.pipeline.watch import STATUS, STORE
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -21,27 +24,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 def launch(words: Sequence[str], processes: int) -> int:
     """Run ``python <words>`` as ``processes`` ranks and return their exit status.
 
-    The rendezvous is on a free port of this machine's loopback interface. Unless OMP_NUM_THREADS is
-    set, the ranks share the cores evenly. Ctrl-C reaches every rank; the status is then 130. A rank
-    that fails ends the others, and one of them says which it was; if none is left, it is said here.
+    They meet on a free port of this machine's loopback interface; nothing else listens. Unless
+    OMP_NUM_THREADS is set, the ranks share the cores evenly. Ctrl-C reaches every rank; the status
+    is then 130. A rank that fails ends the others, and one of them says which it was; if none is
+    left, it is said here.
     """
     # its messages are lists of what every rank was sent; ours is one sentence
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id=str(uuid.uuid4()),
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
-        local_addr="127.0.0.1",
-        max_restarts=0,
-        logs_specs=DefaultLogsSpecs(),
-    )
     try:
-        with _signals_restored():
+        with _signals_restored(), _meeting_place() as place:
+            config = LaunchConfig(
+                min_nodes=1,
+                max_nodes=1,
+                nproc_per_node=processes,
+                run_id=str(uuid.uuid4()),
+                rdzv_backend="c10d",
+                rdzv_endpoint=place,
+                rdzv_configs={"store_type": "file"},
+                local_addr="127.0.0.1",
+                max_restarts=0,
+                logs_specs=DefaultLogsSpecs(),
+            )
             elastic_launch(config, sys.executable)(*words)
     except SignalException as error:
         return 128 + error.sigval
@@ -55,6 +60,34 @@ def launch(words: Sequence[str], processes: int) -> int:
         if threads is None:
             del os.environ["OMP_NUM_THREADS"]
     return 0
+
+
+@contextmanager
+def _meeting_place() -> Iterator[str]:
+    """A file for torchrun's own rendezvous, and a store for the ranks, on the loopback alone.
+
+    The stores that torchrun and torch.distributed open by themselves listen on all interfaces.
+    """
+    own = {STORE: "", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    before = {name: os.environ.get(name) for name in own}
+    with socket.create_server(("127.0.0.1", 0)) as server, NamedTemporaryFile() as file:
+        port = server.getsockname()[1]
+        store = TCPStore(
+            "127.0.0.1",
+            port,
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=server.detach(),
+        )
+        os.environ.update(own | {STORE: str(port)})
+        try:
+            yield file.name
+        finally:
+            del store
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
 
 
 @contextmanager

@@ -25,10 +25,19 @@ BEAT = 1.0  # seconds between beats
 SILENCE = 15.0  # seconds without a beat after which a process counts as lost
 SHORT_SILENCE = 4.0  # the same, once a connection has broken
 STATUS = 1  # exit status of a process whose team is broken
+STORE = "DELOG_NB_STORE"  # environment variable: the port of the store that `launch` keeps
 
 
 class PeerLost(DelogError):
     """Another process did not send or take what it should."""
+
+
+def connect(timeout: timedelta) -> Store:
+    """This process's connection to the store where all ranks of the run meet."""
+    address, port = "127.0.0.1", os.environ.get(STORE)
+    if port is None:  # started by torchrun, which has a store of its own
+        address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    return TCPStore(address, int(port), is_master=False, timeout=timeout)
 
 
 class Watch:
@@ -51,9 +60,7 @@ class Watch:
     def _connect() -> Store:
         # a restart by torchrun finds the store as it was left
         prefix = f"delog_nb/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=SILENCE))
-        return PrefixStore(prefix, store)
+        return PrefixStore(prefix, connect(timedelta(seconds=SILENCE)))
 
     def __enter__(self) -> Watch:
         self.describe("")

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from delog_nb.experiment import ExperimentError
-from delog_nb.pipeline.watch import PeerLost, Watch
+from delog_nb.pipeline.watch import STORE, PeerLost, Watch, connect
 from delog_nb.training.team import Team
 
 Value = TypeVar("Value")
@@ -99,7 +99,13 @@ def joined() -> Iterator[Watch]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=TIMEOUT)
+    if STORE in os.environ:  # `launch` has a store that listens on the loopback alone
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        dist.init_process_group(
+            backend, timeout=TIMEOUT, store=connect(TIMEOUT), rank=rank, world_size=size
+        )
+    else:
+        dist.init_process_group(backend, timeout=TIMEOUT)
     with Watch(dist.get_rank(), dist.get_world_size()) as watch:
         yield watch
         with talking():

@@ -10,8 +10,8 @@ from delog_nb import methods, training
 from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment, RecordError, plugins
 from delog_nb.experiment.registry import use
-from delog_nb.instruments.files import remove_leftovers, writing
-from delog_nb.instruments.run_files import CHECKPOINT, RECORD
+from delog_nb.instruments.files import check_writable, remove_leftovers, writing
+from delog_nb.instruments.run_files import CHECKPOINT, HISTORY, RECORD
 from delog_nb.records.locks import claim
 from delog_nb.records.record import Record, load, record_of, save
 from delog_nb.training import Event, Run, Team, checkpoint, planned
@@ -54,6 +54,8 @@ def train_once(
         record = _found(folder, team)  # another process made it while this one waited
         if record is not None:
             return record
+        if team.reports:
+            check_writable(folder, RECORD, HISTORY, CHECKPOINT)
         run = training.train(
             experiment,
             on_event,
