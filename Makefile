@@ -7,11 +7,16 @@ READY := .venv/.ready
 # experiment.ipynb is run by the tests of sweeps, with papermill and small values.
 NOTEBOOKS := notebooks/solutions notebooks/00_start.ipynb notebooks/lab.ipynb notebooks/quiz.ipynb
 
+# Rooms that `make coverage` asks about; the lessons' tests are those of what lessons measure.
+CORE := experiment instruments losses data nets methods training measure records grids pipeline
+PYTEST := OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick PLOTLY_RENDERER=plotly_mimetype $(BIN)/python -m pytest \
+  -n $(JOBS) --dist loadscope --durations=25
+
 # Compiled modules are kept, whatever the shell says: without them each process compiles torch anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test compare lessons browser-test bench
+.PHONY: help setup lab test test-long coverage compare lessons browser-test bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -28,13 +33,18 @@ setup: $(READY)  ## set up everything in .venv
 lab: $(READY)  ## open the lessons in JupyterLab
 	cd notebooks && ../$(BIN)/jupyter lab 00_start.ipynb
 
-test: $(READY)  ## check style and types, run all tests and lessons
+test: $(READY)  ## check style and types, run tests and lessons, without what is long
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick PLOTLY_RENDERER=plotly_mimetype $(BIN)/python -m pytest \
-	  -n $(JOBS) --dist loadscope --doctest-modules --nbval-lax --nbval-current-env \
-	  delog_nb tests $(NOTEBOOKS)
+	$(PYTEST) -m "not long" --doctest-modules --nbval-lax --nbval-current-env delog_nb tests $(NOTEBOOKS)
+
+test-long: $(READY)  ## run the tests that are long: kills, every method and net, browsers, the wheel
+	$(PYTEST) -m long tests
+
+coverage: $(READY)  ## count the core's lines that the tests run
+	$(PYTEST) -m "not long" --cov --cov-report=term:skip-covered \
+	  $(wildcard $(CORE:%=tests/%)) tests/cli tests/lessons
 
 compare: $(READY)  ## train one network four ways on the digits, with three seeds
 	$(BIN)/delog-nb compare --dataset digits --nets convnet --methods bp,early-exit,al,delog-scl \
@@ -48,4 +58,4 @@ bench: $(READY)  ## time everything beside its peers, 15 minutes at most
 	$(BIN)/python -m benchmarks
 
 browser-test: $(READY)  ## run the tests that need chromium
-	OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick $(BIN)/python -m pytest -m browser tests
+	$(PYTEST) -m browser tests

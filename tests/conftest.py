@@ -68,19 +68,28 @@ def registries() -> Iterator[None]:
 
 
 # Those that take longest, in order: begun first, they leave short ones to the end. The browser
-# goes first, beside the lessons, which need one core.
+# goes first, beside processes and lessons, which need one core.
 LONGEST = (
     "test_jupyterlab",
+    "test_open",
     "*.ipynb",
     "test_pipeline",
     "test_sweep",
+    "test_product",
     "test_cli",
+    "test_project",
+    "test_golden",
+    "test_full_comparison",
+    "test_training",
     "test_pipelined_training",
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no GPU here"))
 

@@ -174,6 +174,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_where(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*-al-*/checkpoint.pt"))  # its epochs are not lost
 
 
+@pytest.mark.long
 def test_real_colour_photographs_end_to_end(cifar10_jpeg: Path, tmp_path: Path) -> None:
     """The comparison on a thousand JPEG files: every method learns, the page names the data."""
     words = ["compare", "--dataset", "folder", "--data-dir", str(cifar10_jpeg)]

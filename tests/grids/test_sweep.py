@@ -77,6 +77,7 @@ def test_a_process_pool_makes_the_same_records_and_survives_a_kill(
     check_same(tmp_path, alone)
 
 
+@pytest.mark.long
 def test_a_real_dask_cluster_loses_a_worker_then_its_scheduler_and_no_record(
     tmp_path: Path, alone: dict[str, records.Record], cache: Path
 ) -> None:
@@ -307,6 +308,7 @@ def test_an_unreadable_record_is_a_failure_and_stays(tmp_path: Path) -> None:
     assert (folder / records.RECORD).read_text() == "{"
 
 
+@pytest.mark.long
 def test_the_driver_killed_leaves_workers_dead_and_a_second_call_finishes(tmp_path: Path) -> None:
     """The command line itself: SIGKILL in the middle, then the same command again."""
     (tmp_path / "grid.yaml").write_text(

@@ -13,12 +13,13 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from support.ranks import DECOUPLED, experiments, ranks_of, run_ranks, sgd_steps
+from support.ranks import DECOUPLED, experiments, of_method, ranks_of, run_ranks, sgd_steps
 from support.runs import plugged, same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, records, train
 from delog_nb.cli import main
 from delog_nb.cli.rank import main as be_main
+from delog_nb.experiment.registry import METHODS
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import check
 from delog_nb.pipeline.links import Form
@@ -57,6 +58,18 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
         sizes = [len(list(part.parameters())) for part in expected.model.parts()]
         kept = [sum(sizes[a:b]) for a, b in ends[:-1]] + [sum(sizes)]
         assert [rank["kept"] for rank in ranks] == kept
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", [m for m in METHODS.own if METHODS[m].components.default != 1])
+def test_every_net_in_a_pipeline_ends_as_in_the_ordinary_loop(method: str, tmp_path: Path) -> None:
+    run_ranks(2, f"every net with {method}", str(tmp_path), folder=tmp_path)
+    for net, experiment in of_method(method).items():
+        expected, found = train(experiment), torch.load(tmp_path / f"{net}.pt")
+        assert same_history(found["history"], expected.history)
+        weights = expected.model.state_dict()
+        assert weights.keys() == found["weights"].keys()
+        assert all(torch.equal(weights[key], found["weights"][key]) for key in weights)
 
 
 def test_dropout_in_a_pipeline_draws_what_it_draws_in_one_process(
@@ -183,12 +196,22 @@ def flags(out: Path, epochs: int, *more: str) -> list[str]:
     return [*small, "--epochs", str(epochs), *more]
 
 
+def test_the_command_starts_the_processes_of_a_pipeline(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["train", "--pipeline", "2", *flags(tmp_path, 1)]) == 0
+    (record,) = records.find(tmp_path)
+    assert isinstance(record, records.Record)
+    assert record.results["processes"].startswith("pipeline of 2 stages")
+    assert signal.getsignal(signal.SIGINT) is before  # the launcher has handlers of its own
+
+
 def wait_for_checkpoint(out: Path, alive: Callable[[], bool]) -> None:
     while not list(out.glob("*/checkpoint.pt")):
         assert alive()
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     """By the command: a rank is killed, the run resumed, interrupted, and ended in one process."""
     options = flags(tmp_path, 20)
@@ -226,6 +249,7 @@ def test_a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint(tmp_path
     assert same_history(record.history, train(record.experiment).history)
 
 
+@pytest.mark.long
 def test_a_rank_that_hangs_is_named_and_ended(tmp_path: Path) -> None:
     with ranks_of(3, flags(tmp_path, 100_000), tmp_path) as ranks:
         wait_for_checkpoint(tmp_path, ranks[1].is_alive)

@@ -141,6 +141,7 @@ def run_in(folder: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
     """Its file in the package and the two commands: it trains and passes the isolation tests."""
     (cell,) = examples("Add a method")

@@ -59,6 +59,7 @@ def assert_whole_or_absent(out: Path) -> None:
         records.load(folder)
 
 
+@pytest.mark.long
 def test_killed_at_random_steps_of_training(
     tmp_path: Path, whole: tuple[records.Record, dict]
 ) -> None:
@@ -86,6 +87,7 @@ def test_killed_at_random_steps_of_training(
     assert same(result(out), whole)
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_of_writing(
     tmp_path: Path, whole: tuple[records.Record, dict]
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 
 # what cells write to stderr, and their errors, which stop the cells after them
 _ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'
@@ -23,9 +23,14 @@ _ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 @contextmanager
 def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
     """Serve the folder ``notebooks``; yields the address of the lab."""
-    settings = home / "settings" / _NEWS
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    for name, values in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        # all cells stand in the page, not only those in view
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }.items():
+        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
@@ -59,6 +64,14 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(30)
+
+
+def change_theme(tab: Page, theme: str) -> None:
+    """Change the theme, and wait until the lab stands in it."""
+    command = "apputils:change-theme"
+    tab.wait_for_function(f"window.jupyterapp.commands.hasCommand('{command}')")
+    tab.evaluate(f"theme => window.jupyterapp.commands.execute('{command}', {{theme}})", theme)
+    tab.locator(f'body[data-jp-theme-name="{theme}"]').wait_for(state="attached")
 
 
 def open_notebook(tab: Page, name: str) -> None:

@@ -14,16 +14,17 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore
 
-from delog_nb import methods, train
+from delog_nb import Experiment, methods, train
 from delog_nb.cli.rank import main
 from delog_nb.data import Views, load
+from delog_nb.experiment.registry import METHODS
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import DataParallel, Pipeline, joined
 from delog_nb.training import Batches, Taken, autocast, local_losses, train_step
 from delog_nb.training.team import Team
 from support import golden
 from support.forked import FORKED
-from support.runs import plugged, tiny
+from support.runs import PAIRS, plugged, tiny
 
 DECOUPLED = ("delog-scl", "early-exit", "al")
 # 150 images in batches of 16: ten steps an epoch, the last one of 6 images
@@ -51,6 +52,19 @@ def pipelined(folder: Path) -> None:
         (folder / f"{experiment.method}-{team.rank}.json").write_text(  # type: ignore[attr-defined]
             json.dumps({"runs": team.runs, "kept": kept, "rows": len(run.history)})
         )
+
+
+def of_method(method: str) -> dict[str, Experiment]:
+    """A small run of a method on every net, by the net."""
+    choices = {"limit": 80, "width": 0.125, "epochs": 2}
+    return {net: tiny(method=method, net=net, **choices) for m, net in PAIRS if m == method}
+
+
+def every_net(method: str, folder: Path) -> None:
+    """A method on every net, in a pipeline."""
+    for net, experiment in of_method(method).items():
+        team = Pipeline()
+        save(train(experiment, team=team), team, folder, net)
 
 
 def dropout(folder: Path) -> None:
@@ -140,6 +154,7 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
 
 PARTS = {
     "pipelined": pipelined,
+    **{f"every net with {name}": partial(every_net, name) for name in METHODS.own},
     "dropout": dropout,
     "interrupted": interrupted,
     "data_parallel": data_parallel,

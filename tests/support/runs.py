@@ -14,6 +14,13 @@ from delog_nb.training import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = Path(__file__).with_name("plugins")
+# every method of the package with every net that it goes on
+PAIRS = [
+    (method, net)
+    for method in registry.METHODS.own
+    for net in registry.NETS.own
+    if net not in registry.METHODS[method].refuses
+]
 
 
 def plugged(name: str) -> Path:

@@ -25,12 +25,14 @@ def test_plain_training_is_what_it_was() -> None:
     same(golden.plain(), KNOWN["plain"])
 
 
+@pytest.mark.long
 def test_a_resumed_run_is_the_plain_one(tmp_path: Path) -> None:
     assert KNOWN["resumed"] == KNOWN["plain"]
     found = golden.resumed(tmp_path)
     same(found, KNOWN["plain"])
 
 
+@pytest.mark.long
 def test_processes_train_what_they_did(tmp_path: Path) -> None:
     same(golden.in_processes("pipeline", tmp_path), KNOWN["pipeline"])
     same(golden.in_processes("data_parallel", tmp_path), KNOWN["data parallel"])
