@@ -341,3 +341,12 @@ def test_a_notebook_gets_the_figure_and_the_folded_table(monkeypatch: pytest.Mon
     assert table["text/html"].startswith("<details><summary>BP: ")
     assert table["text/plain"].splitlines()[0] == shown.says == repr(shown)
     assert len(table["text/plain"].splitlines()) == 2 + len(shown.table)
+
+
+def test_a_long_table_is_cut_where_it_is_folded_and_saved_whole(tmp_path: Path) -> None:
+    shown = lab.scatter({"BP": [(n, n) for n in range(1000)]}, "Points", "x", "y")
+    folded = shown.folded()
+    assert folded.html.count("<tr>") == 1 + 200 + 1
+    assert "… 800 more" in folded.html
+    assert "… 800 more" in folded.plain
+    assert len(pd.read_csv(shown.save(tmp_path / "points.csv"))) == 1000

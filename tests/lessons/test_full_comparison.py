@@ -43,10 +43,16 @@ def made(curve: list[float], **choices: Any) -> Record:
     small = {"preset": "quick", "epochs": len(curve), "precision": "float32"}
     e = Experiment(**(small | choices))
     history = [{"epoch": k, "test_acc": share, "seconds": 2.0} for k, share in enumerate(curve, 1)]
-    results = {"test_acc": curve[-1], "epochs": len(curve), "train_params": 1}
+    results = {
+        "test_acc": curve[-1],
+        "epochs": len(curve),
+        "train_params": 1,
+        "inference_params": 1,
+    }
     results |= {"test_acc_at_best_val": None, "sec_per_epoch": 2.0}
-    machine = {"processor": "made up", "gpu": None}
-    return Record(e, identity(e), results, history, machine, {"torch": "0"}, "2026-01-01")  # type: ignore[arg-type]
+    machine = {"processor": "made up", "cores": 2, "threads": 1, "gpu": None}
+    versions = {"python": "3", "torch": "2", "git": None}
+    return Record(e, identity(e), results, history, machine, versions, "2026-01-01")  # type: ignore[arg-type]
 
 
 def world(agrees: bool, epochs: int = 200, seeds: int = 4, jitter: float = 0.002) -> list[Record]:

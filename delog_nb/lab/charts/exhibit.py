@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from delog_nb.instruments.files import write_atomically
 
 NOTHING = "–"
+_ROWS = 200  # of a folded table; a saved one has them all
 DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 FORMATS = (".html", ".csv", ".png", ".svg")
 
@@ -124,6 +125,10 @@ class Exhibit:
     def folded(self) -> Markup:
         """What is seen, and the table folded below it."""
         table = self.readable()
+        if len(table) > _ROWS:
+            rest = [f"… {len(table) - _ROWS:,} more", *[""] * (len(table.columns) - 1)]
+            table = table[:_ROWS].astype(object)
+            table.loc[_ROWS] = rest
         title = f"{self._title()}."
         seen = self.says.removeprefix(title).strip() or self.says  # the title stands above
         page = _FOLDED.render(says=seen, table=table_html(table, words_of(table)))
