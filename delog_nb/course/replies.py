@@ -116,6 +116,14 @@ def shown(reply: Any) -> str:
     return " ".join(reprlib.repr(reply).split())
 
 
+def close(given: Any, right: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+    """Whether two tensors have one shape, and nearly the same numbers.
+
+    `torch.allclose` alone would stretch a reply of another shape, to any size.
+    """
+    return bool(given.shape == right.shape) and torch.allclose(given, right, rtol=rtol, atol=atol)
+
+
 def tell(
     given: float,
     right: float,

@@ -1,1 +1,1 @@
-"""Other people's notebooks: their exercises checked in kernels of their own."""
+"""Other people's notebooks: their answers run in a sandbox, and this side judges the replies."""

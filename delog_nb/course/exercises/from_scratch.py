@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
-from delog_nb.course.replies import ANYTHING, tell
+from delog_nb.course.replies import ANYTHING, close, tell
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.reach import reach
 from delog_nb.methods.component import count_parameters
@@ -139,7 +139,7 @@ def one_graph(given: Any, seed: int, count: int, images: Tensor, labels: Tensor)
         for gradient, wanted in zip(mine, theirs, strict=True):
             if gradient is None:
                 return f"parameters of component {number} of {count} have no gradient"
-            if not torch.allclose(gradient, wanted, rtol=1e-4, atol=1e-6):
+            if not close(gradient, wanted, rtol=1e-4, atol=1e-6):
                 return (
                     f"the gradients of component {number} of {count} are not those of its own "
                     f"loss alone"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from delog_nb.course.exercises import Question, exercise, many, seeded
-from delog_nb.course.replies import ANYTHING, NUMBERS, TENSOR
+from delog_nb.course.replies import ANYTHING, NUMBERS, TENSOR, close
 from delog_nb.measure.flows import Stack
 
 
@@ -64,47 +63,49 @@ def _layers(seed: int, count: int) -> list[nn.Module]:
         return [nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(count)]
 
 
-def _outputs_and_reach(
+def _gradients(output: Tensor, layers: Sequence[nn.Module]) -> list[Tensor | None]:
+    """Of the output's sum with respect to each layer's weights; None where no path leads to it."""
+    if not output.requires_grad:
+        return [None for _ in layers]
+    weights = [next(layer.parameters()) for layer in layers]
+    return list(torch.autograd.grad(output.sum(), weights, allow_unused=True, retain_graph=True))
+
+
+def _outputs_and_gradients(
     answer: Callable[[Sequence[nn.Module], Tensor], Sequence[Tensor]],
     seed: int,
     count: int,
     x: Tensor,
-) -> list[tuple[Tensor, list[int]]]:
-    """Each output, and the layers, from 1, whose parameters get a gradient from it."""
+) -> list[tuple[Tensor, list[Tensor | None]]]:
     layers = _layers(seed, count)
-    parameters = [next(layer.parameters()) for layer in layers]
-
-    def reached(output: Tensor) -> list[int]:
-        if not output.requires_grad:
-            return []
-        gradients: Any = torch.autograd.grad(
-            output.sum(), parameters, allow_unused=True, retain_graph=True
-        )
-        return [place for place, gradient in enumerate(gradients, 1) if gradient is not None]
-
-    return [(output, reached(output)) for output in answer(layers, x)]
+    return [(output, _gradients(output, layers)) for output in answer(layers, x)]
 
 
 @exercise(
     "cut-forward",
     many(5, lambda rng: (rng.getrandbits(32), rng.randint(2, 5), torch.randn(3, 4))),
-    _outputs_and_reach,
+    _outputs_and_gradients,
     ANYTHING,
 )
 def cut_forward(
-    found: list[tuple[Tensor, list[int]]], seed: int, count: int, x: Tensor
+    found: list[tuple[Tensor, list[Tensor | None]]], seed: int, count: int, x: Tensor
 ) -> str | None:
     """Outputs of all layers, where no gradient flows from one layer into another."""
     if len(found) != count:
         return f"return one output for each of the {count} layers: it returned {len(found)}"
-    r = x
+    r, right = x, []
     for place, (layer, (output, _)) in enumerate(zip(_layers(seed, count), found, strict=True), 1):
-        r = layer(r).detach()
-        if not torch.allclose(output, r, atol=1e-6):
+        own = layer(r)
+        right += _gradients(own, [layer])
+        r = own.detach()
+        if not close(output, r, atol=1e-6):
             return f"the output of layer {place} is not what the uncut network computes"
-    for place, (_, reached) in enumerate(found, 1):
+    for place, ((_, gradients), wanted) in enumerate(zip(found, right, strict=True), 1):
+        reached = [k for k, gradient in enumerate(gradients, 1) if gradient is not None]
         if place not in reached:
             return f"layer {place} gets no gradient from its own output: detach what goes in"
         if len(reached) > 1:
             return f"the gradient of layer {place}'s output also flows into layer {min(reached)}"
+        if not close(gradients[place - 1], wanted, rtol=1e-4, atol=1e-6):
+            return f"the gradient of layer {place}'s output is not that of this layer by itself"
     return None

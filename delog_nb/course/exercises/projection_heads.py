@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from delog_nb.course.exercises import Question, exercise, many
-from delog_nb.course.replies import ANYTHING, tell
+from delog_nb.course.replies import ANYTHING, close, tell
 from delog_nb.methods import heads
 from delog_nb.methods.component import count_parameters
 
@@ -67,11 +67,11 @@ def blind_to_mirrors(given: list[Tensor], images: Tensor, *_: Tensor) -> str | N
     found, mirrored, turned = given
     if not isinstance(found, Tensor) or found.ndim == 0 or len(found) != len(images):
         return f"return a tensor with a row for each of the {len(images)} images"
-    if not torch.allclose(found, mirrored, atol=1e-4):
+    if not close(found, mirrored, atol=1e-4):
         return "the features of an image and of its mirror differ: nothing may tell them apart"
-    if torch.allclose(found[0], found[1], atol=1e-3):
+    if close(found[0], found[1], atol=1e-3):
         return "two different images get the same features: forget the mirror, keep the rest"
-    if torch.allclose(found, turned, atol=1e-3):
+    if close(found, turned, atol=1e-3):
         return "the features are blind to quarter turns too: forget no more than the mirror"
     if found.flatten(1).shape[1] < images[0].numel() // 2:
         return (
