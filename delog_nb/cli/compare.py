@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING
 from delog_nb.cli.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
+    add_force_flag,
     checkpoint_seconds,
     experiment_values,
     plugin_words,
 )
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, flags_of
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.rules import check_count
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -38,19 +42,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="folder for summary.csv, report.html and the records (default: runs/compare)",
     )
     add_checkpoint_flag(parser)
+    add_force_flag(parser)
     add_experiment_flags(parser, without=("method", "net", "seed"))
 
 
 def experiments(values: argparse.Namespace) -> list[Experiment]:
     """All runs of the comparison, one seed after another, so that an early stop has all methods."""
-    try:
-        seeds = range(int(values.seeds))
-    except ValueError:
-        seeds = range(0)
-    if not seeds:
-        raise ExperimentError(f"seeds = {values.seeds!r} is not allowed: a whole number from 1 up")
     given = experiment_values(values)
     nets, methods = _names("nets", values.nets), _names("methods", values.methods)
+    seeds = range(values.seeds)
+    check_count({"methods": len(methods), "nets": len(nets), "seeds": len(seeds)})
     return experiments_of(
         [
             given | {"seed": seed, "net": net, "method": method}
@@ -64,9 +65,11 @@ def experiments(values: argparse.Namespace) -> list[Experiment]:
 def _names(flag: str, text: str) -> list[str]:
     """Names by commas. Raises `ExperimentError` for one that stands twice: it is no second seed."""
     names = text.split(",")
-    for name in names:
-        if names.count(name) > 1:
-            raise ExperimentError(f"{flag} = {text!r} is not allowed: {name} stands twice")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ExperimentError(
+                f"{flag} = {shown(text)} is not allowed: {name[:30]} stands twice"
+            )
     return names
 
 
@@ -75,8 +78,10 @@ def run(values: argparse.Namespace) -> int:
     every, todo = checkpoint_seconds(values), experiments(values)
 
     from delog_nb.cli.progress import Progress, stop_on_signal
+    from delog_nb.cli.train import is_recorded
     from delog_nb.data import ImageData, load
     from delog_nb.instruments.files import check_writable, write_atomically
+    from delog_nb.measure.estimate import check_memory
     from delog_nb.records import train_once
     from delog_nb.records.summary import (
         csv_text,
@@ -88,6 +93,8 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.training import planned_all
 
     todo = planned_all(todo)
+    if not values.force:
+        check_memory(e for e in todo if not is_recorded(e, values.out))
     check_writable(values.out, "summary.csv", "report.html")
 
     @lru_cache(maxsize=1)
@@ -149,5 +156,5 @@ def _write_page(records: list[Record], values: argparse.Namespace) -> str:
 
 def _command(values: argparse.Namespace) -> str:
     words = ["delog-nb", "compare", "--methods", values.methods, "--nets", values.nets]
-    words += ["--seeds", values.seeds]
+    words += ["--seeds", str(values.seeds)]
     return shlex.join(words + plugin_words(values) + flags_of(experiment_values(values)))

@@ -4,13 +4,57 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from delog_nb.experiment import PARAMETERS, ExperimentError, closest
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import import_packages, read
 from delog_nb.experiment.registry import use
+
+
+class Number(NamedTuple):
+    """A number on a command line, between bounds; without ``low`` the command itself has one."""
+
+    kind: type[int] | type[float]
+    high: int
+    low: int | None = None
+    above: bool = False  # low itself is not allowed
+
+    def read(self, name: str, value: Any) -> int | float:
+        """``value``, a text or a number. Raises `ExperimentError` where it is not allowed."""
+        try:
+            if isinstance(value, str) and len(value) > _LONG:
+                raise ValueError
+            number = self.kind(value)
+        except ValueError:
+            number = math.nan
+        low = -math.inf if self.low is None else self.low
+        if low <= number <= self.high and not (self.above and number == low):
+            return number
+        noun = "a whole number" if self.kind is int else "a number"
+        above = "" if self.low is None else f" {'above' if self.above else 'from'} {self.low}"
+        up = f" {'and ' * self.above}up to {self.high:,}" if above else f" of at most {self.high:,}"
+        said = f"{value:g}" if isinstance(value, float) else shown(value)
+        raise ExperimentError(f"{flag(name)} = {said} is not allowed: {noun}{above}{up}")
+
+
+_LONG = 30  # characters; a longer text is no number
+_MESSAGE = 300  # characters of what argparse says
+# every number that a command takes beside an experiment's choices, whichever command it is
+NUMBERS = {
+    "seeds": Number(int, 10_000, 1),
+    "workers": Number(int, 1024, 1),
+    "hours": Number(float, 100_000, 0, above=True),
+    "checkpoint_every": Number(float, 1_000_000, 0),
+    "pipeline": Number(int, 1024),
+    "data_parallel": Number(int, 1024),
+    "images": Number(int, 10_000_000, 1),
+    "timeout": Number(int, 86_400),
+    "memory": Number(float, 100_000),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,7 +65,8 @@ class Parser(argparse.ArgumentParser):
         self.register("type", Path, path_of)
 
     def error(self, message: str) -> NoReturn:
-        raise ExperimentError(f"{message}: see '{self.prog} --help'")
+        short = message if len(message) <= _MESSAGE else f"{message[:_MESSAGE]}..."
+        raise ExperimentError(f"{short}: see '{self.prog} --help'")
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: None = None
@@ -33,9 +78,17 @@ class Parser(argparse.ArgumentParser):
             hint = closest(unknown[0].lstrip("-").partition("=")[0], names).replace("'", "")
             hint = hint.replace("did you mean ", "did you mean --")
             raise ExperimentError(
-                f"{command} does not take {unknown[0]!r}{hint}: see '{command} --help'"
+                f"{command} does not take {shown(unknown[0])}{hint}: see '{command} --help'"
             )
+        for name, number in NUMBERS.items():
+            if getattr(values, name, None) is not None:
+                setattr(values, name, number.read(name, getattr(values, name)))
         return values
+
+
+def flag(name: str) -> str:
+    """A name as it is written on a command line."""
+    return name.replace("_", "-")
 
 
 def path_of(text: str) -> Path:
@@ -125,13 +178,12 @@ def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def checkpoint_seconds(values: argparse.Namespace) -> float:
-    """The value of that flag. Raises `ExperimentError` unless it is a number of at least 0."""
-    try:
-        seconds = float(values.checkpoint_every)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise ExperimentError(
-            f"checkpoint-every = {values.checkpoint_every!r} is not allowed: a number of at least 0"
-        )
-    return seconds
+    """The value of that flag."""
+    return float(values.checkpoint_every)
+
+
+def add_force_flag(parser: argparse.ArgumentParser) -> None:
+    """Whether `delog_nb.measure.estimate.check_memory` is asked."""
+    parser.add_argument(
+        "--force", action="store_true", help="go on where the memory that is free is too little"
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from delog_nb.cli.flags import add_experiment_flags, experiment_values
+from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
 from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS, NETS
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", action="store_true", help="print comma-separated values")
+    add_force_flag(parser)
     add_experiment_flags(parser, without=("method", "net"))
 
 
@@ -21,8 +22,11 @@ def run(values: argparse.Namespace) -> int:
     todo = experiments_of([given | {"net": n, "method": m} for n in NETS for m in METHODS])
 
     from delog_nb.measure.cost import parameter_counts
+    from delog_nb.measure.estimate import check_weights
     from delog_nb.records.summary import aligned, csv_text
 
+    if not values.force:
+        check_weights(todo)
     rows: list[dict[str, Any]] = []
     for experiment in todo:
         counts = parameter_counts(experiment)

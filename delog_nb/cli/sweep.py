@@ -7,14 +7,22 @@ import math
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.cli.flags import add_checkpoint_flag, add_plugin_flag, checkpoint_seconds
+from delog_nb.cli.flags import (
+    NUMBERS,
+    add_checkpoint_flag,
+    add_force_flag,
+    add_plugin_flag,
+    checkpoint_seconds,
+)
 from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.identity import revisions
 from delog_nb.grids import grid
 
@@ -35,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")
     parser.add_argument(
         "--workers",
-        default=str(os.cpu_count() or 1),
+        default=str(min(os.cpu_count() or 1, NUMBERS["workers"].high)),
         metavar="N",
         help="runs at a time on this machine (default: its cores, %(default)s)",
     )
@@ -55,6 +63,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--retry-failed", action="store_true", help="run those that failed before, and just those"
     )
     add_checkpoint_flag(parser)
+    add_force_flag(parser)
     parser.add_argument(
         "--keep-checkpoints",
         action="store_true",
@@ -74,25 +83,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Run what is missing; the status is 1 if any run failed."""
     begin = time.monotonic()
-    described = _grids(values.grids)
-    by_grid = [found.experiments() for found in described]
-    until = begin + _seconds(values.hours)
-    workers = _workers(values)
+    described, by_grid = _grids(values.grids)
+    until = begin + (math.inf if values.hours is None else values.hours * 3600)
+    workers: int = values.workers
     resources = _resources(values)
     notebook = _notebook(values)
 
-    from delog_nb.grids.job import is_finished
+    from delog_nb.grids.job import is_finished, threads
     from delog_nb.grids.sweep import plan
 
+    threads()  # refused here where OMP_NUM_THREADS is no number
     every = [e for wanted in by_grid for e in wanted]
     experiments, unknown = plan(every)
     out: Path | None = values.out
+    missing = [
+        e
+        for e in experiments
+        if out is None or not is_finished(out / e.run_id, notebook is not None)
+    ]
     if values.dry_run:
-        missing = [
-            e
-            for e in experiments
-            if out is None or not is_finished(out / e.run_id, notebook is not None)
-        ]
         _print_plan(described, experiments, missing, out, workers, notebook is not None)
         for outcome in unknown:
             print(f"{outcome.run_id} cannot be made: {outcome.error}", file=sys.stderr)
@@ -103,7 +112,10 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.cli.progress import stop_on_signal
     from delog_nb.grids.sweep import sweep
     from delog_nb.instruments.files import check_writable, write_atomically
+    from delog_nb.measure.estimate import check_memory
 
+    if not values.force and values.scheduler is None:
+        check_memory(missing, min(workers, max(1, len(missing))))
     check_writable(out)
     with (
         stop_on_signal() as asked,
@@ -143,41 +155,21 @@ def run(values: argparse.Namespace) -> int:
     return _report(progress, out, asked.status)
 
 
-def _grids(paths: list[Path]) -> list[grid.Grid]:
-    names = [path.name for path in paths]
-    for name in names:
-        if names.count(name) > 1:
+def _grids(paths: list[Path]) -> tuple[list[grid.Grid], list[list[Experiment]]]:
+    """The grids in these files, and the experiments of each."""
+    for name, count in Counter(path.name for path in paths).items():
+        if count > 1:
             raise ExperimentError(f"two grid files are named {name}: rename one of them")
-    described = [grid.read(path) for path in paths]
-    for path, found in zip(paths, described, strict=True):
-        for experiment in found.experiments():
+    described = grid.read_all(paths)
+    for path, (found, experiments) in zip(paths, described, strict=True):
+        for experiment in experiments:
             for noun, now in revisions(experiment).items():
                 if found.revisions.get(noun, now) != now:
                     raise ExperimentError(
                         f"grid {path} shows records of revision {found.revisions[noun]} of {noun}: "
                         f"this one makes revision {now}, so they can be shown, not made"
                     )
-    return described
-
-
-def _seconds(hours: float | None) -> float:
-    if hours is None:
-        return math.inf
-    if not hours > 0:
-        raise ExperimentError(f"hours = {hours:g} is not allowed: a number above 0")
-    return hours * 3600
-
-
-def _workers(values: argparse.Namespace) -> int:
-    try:
-        workers = int(values.workers)
-    except ValueError:
-        workers = 0
-    if workers < 1:
-        raise ExperimentError(
-            f"workers = {values.workers!r} is not allowed: a whole number from 1 up"
-        )
-    return workers
+    return [found for found, _ in described], [experiments for _, experiments in described]
 
 
 def _resources(values: argparse.Namespace) -> dict[str, float]:
@@ -190,10 +182,10 @@ def _resources(values: argparse.Namespace) -> dict[str, float]:
         amount = float(text)
     except ValueError:
         amount = math.nan
-    if not (name and 0 < amount < math.inf):
+    if not (name and len(name) <= 100 and 0.001 <= amount <= 1_000_000):
         raise ExperimentError(
-            f"resources = {values.resources!r} is not allowed: a name and a number above 0, as in "
-            "GPU=1"
+            f"resources = {shown(values.resources)} is not allowed: a name and a number above 0, "
+            "from 0.001 to 1,000,000, as in GPU=1"
         )
     return {name: amount}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from delog_nb.cli.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
+    add_force_flag,
     checkpoint_seconds,
     experiment_values,
     plugin_words,
@@ -37,6 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="share every batch among N processes (default: one process)",
     )
+    add_force_flag(parser)
     add_run_flags(parser)
 
 
@@ -55,14 +58,18 @@ def run(values: argparse.Namespace) -> int:
     every = checkpoint_seconds(values)
     if values.pipeline is None and values.data_parallel is None:
         from delog_nb.cli.progress import stop_on_signal
+        from delog_nb.measure.estimate import check_memory
         from delog_nb.training import planned
 
         experiment = planned(experiment)
+        if not values.force and not is_recorded(experiment, values.out):
+            check_memory([experiment])
         with stop_on_signal() as asked:
             record = train(experiment, values.out, asked.is_set, checkpoint_every=every)
         return report(record, experiment, values.out, asked.status)
 
     from delog_nb import pipeline
+    from delog_nb.measure.estimate import check_memory
 
     words = [
         "-m",
@@ -76,12 +83,23 @@ def run(values: argparse.Namespace) -> int:
     ]
     if values.pipeline is not None:
         pipeline.check(experiment, values.pipeline)
+        if not values.force:
+            check_memory([experiment], values.pipeline, shared=("stays", "comes"))
         return pipeline.launch(words, values.pipeline)
     if values.data_parallel < 2:
         raise ExperimentError(
             f"data-parallel = {values.data_parallel} is not allowed: at least 2 processes"
         )
+    if not values.force:
+        check_memory([experiment], values.data_parallel, shared=("comes",))
     return pipeline.launch([*words, "--data-parallel"], values.data_parallel)
+
+
+def is_recorded(experiment: Experiment, out: Path) -> bool:
+    """Whether the planned experiment needs no training any more."""
+    from delog_nb.instruments.run_files import RECORD
+
+    return os.path.exists(out / experiment.run_id / RECORD)
 
 
 def train(

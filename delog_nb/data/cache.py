@@ -2,16 +2,16 @@
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
 from delog_nb.data.images import DataError, Raw
-from delog_nb.instruments.files import write_atomically
+from delog_nb.experiment import ReadError
+from delog_nb.instruments.files import read_text, write_atomically
 
 CACHE_VARIABLE = "DELOG_NB_CACHE"
 _DIGITS = 16  # of a content id
@@ -29,7 +29,7 @@ def cached(key: str, read: Callable[[], Raw]) -> Raw:
     A damaged cache file is replaced. Raises `DataError` where the folder cannot be written.
     """
     path = cache_dir() / "decoded" / f"{key}.npz"
-    if path.exists():
+    if os.path.isfile(path):
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return Raw(
@@ -39,8 +39,9 @@ def cached(key: str, read: Callable[[], Raw]) -> Raw:
                     arrays["test_labels"],
                     tuple(str(name) for name in arrays["classes"]),
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)
+        except Exception:  # noqa: BLE001 - however it is damaged, it is made anew
+            with suppress(OSError):
+                path.unlink()
     raw = read()
     with _writing(path), write_atomically(path) as file:
         np.savez(
@@ -73,10 +74,10 @@ def content_id(key: str, files: Iterable[tuple[str, bytes]]) -> str:
     """
     path = cache_dir() / "content" / f"{key}.txt"
     try:
-        found = path.read_text(encoding="ascii")
+        found = read_text(path, _DIGITS)
         if len(found) == _DIGITS and set(found) <= set("0123456789abcdef"):
             return found
-    except (OSError, UnicodeDecodeError):
+    except ReadError:
         pass
     digest = hashlib.sha256()
     for name, content in files:

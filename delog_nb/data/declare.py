@@ -31,6 +31,10 @@ class Source:
         """A hash of the images' undecoded bytes and labels; None where the name says which."""
         return None
 
+    def count(self) -> tuple[int, int] | None:
+        """Images for training and for testing, without reading one; None where that cannot be."""
+        return None
+
     def read(self, size: int) -> Raw:
         """All images, of ``size`` pixels a side where they are decoded to a size."""
         raise NotImplementedError

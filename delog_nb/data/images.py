@@ -11,6 +11,8 @@ from torch import Tensor
 
 from delog_nb.experiment import DelogError
 
+MOST_CLASSES = 100_000
+
 
 class DataError(DelogError, ValueError):
     """Images that cannot be used, said in one sentence that names the file or folder."""
@@ -49,6 +51,8 @@ class Raw:
                     f"from 0 for each of the {len(images)} images"
                 )
         count = 1 + max(int(own.max(initial=0)) for own in labels)
+        if count > MOST_CLASSES:
+            raise DataError(f"label {count - 1} is not allowed: at most {MOST_CLASSES - 1}")
         names = tuple(str(label) for label in range(count))
         wide = [own.astype(np.int64) for own in labels]
         return cls(arrays[0], wide[0], arrays[1], wide[1], names)

@@ -1,6 +1,7 @@
 """From a name to images in memory."""
 
 import hashlib
+import os
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from delog_nb.data.declare import Source
 from delog_nb.data.images import DataError, ImageData, Raw, Split, statistics, stratified
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import DATASETS
+from delog_nb.experiment.registry import DATASETS, FIELDS
 
 
 def shape(experiment: Experiment) -> tuple[tuple[int, int, int], int]:
@@ -20,10 +21,15 @@ def shape(experiment: Experiment) -> tuple[tuple[int, int, int], int]:
     return (entry.channels, experiment.image_size, experiment.image_size), classes
 
 
+def count(experiment: Experiment) -> tuple[int, int] | None:
+    """Images for training and for testing, all of them, without reading one; None: not known."""
+    return DATASETS[experiment.dataset].images or source(experiment).count()
+
+
 def source(experiment: Experiment) -> Source:
     """Where the experiment's images come from. Raises `DataError` where there is no such place."""
     entry, folder = DATASETS.loaded(experiment.dataset), experiment.data_dir
-    if folder is not None and not folder.exists():
+    if folder is not None and not os.path.exists(folder):  # False for what no path can be, too
         raise DataError(f"data_dir {folder} does not exist")
     if folder is None and entry.needs_dir:
         raise DataError(f"data_dir is missing: {entry.needs_dir}")
@@ -88,8 +94,13 @@ def arrays(
         seed: of that choice
 
     Raises:
-        DataError: they are of other kinds or shapes.
+        DataError: they are of other kinds or shapes, or one of the numbers is not allowed.
     """
+    try:
+        val_fraction = FIELDS["val_fraction"].check(val_fraction)
+        seed = FIELDS["seed"].check(seed)
+    except ValueError as error:
+        raise DataError(str(error)) from None
     raw = Raw.of(train_images, train_labels, test_images, test_labels)
     if len({*raw.train_images.shape[1:3], *raw.test_images.shape[1:3]}) > 1:
         raise DataError(
@@ -146,12 +157,12 @@ def _resized(raw: Raw, size: int) -> Raw:
     def resize(images: np.ndarray) -> np.ndarray:
         if images.shape[1:3] == (size, size):
             return images
-        flat = images[..., 0] if images.shape[-1] == 1 else images
-        done = [
-            np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
-            for image in flat
-        ]
-        return np.stack(done).reshape(len(images), size, size, images.shape[-1])
+        made = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
+        for image, place in zip(images, made, strict=True):
+            flat = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            resized = np.asarray(flat.resize((size, size), Image.Resampling.BICUBIC))
+            place[:] = resized.reshape(place.shape)
+        return made
 
     return Raw(
         resize(raw.train_images),

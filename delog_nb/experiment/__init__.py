@@ -1,16 +1,16 @@
 """`Experiment`: every choice of a run, and the names that it can choose from."""
 
-from delog_nb.experiment.errors import (
+from delog_nb.experiment.fields import Option, closest
+from delog_nb.experiment.flags import flags_of
+from delog_nb.experiment.registry import PARAMETERS
+from delog_nb.experiment.schema import Experiment, experiments_of
+from delog_nb.instruments.errors import (
     DelogError,
     ExperimentError,
     ReadError,
     RecordError,
     WriteError,
 )
-from delog_nb.experiment.fields import Option, closest
-from delog_nb.experiment.flags import flags_of
-from delog_nb.experiment.registry import PARAMETERS
-from delog_nb.experiment.schema import Experiment, experiments_of
 
 __all__ = [
     "PARAMETERS",

@@ -5,6 +5,7 @@ flags, forms, papermill's parameters, records and errors.
 """
 
 import difflib
+import os
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,11 +16,17 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from delog_nb.experiment.errors import ExperimentError
+from delog_nb.instruments.errors import ExperimentError
 
 _UNSET: Any = object()
 _KINDS = {"bool": bool, "int": int, "float": float, "path": Path, "text": str, "choice": str}
 _NAMES = {kind: name for name, kind in _KINDS.items() if name != "choice"}
+_LONGEST = {"text": 1000, "path": 4096}  # characters; of all else, numbers too, _LONG
+_LONG = 30
+_NAME_BYTES = 255  # of a file or folder: what common file systems allow
+_WHOLE = 2**63  # whole numbers lie below it, either way
+_SHOWN = 100  # characters of a value in a sentence
+MOST = 1e15  # of a number whose declaration names no maximum, as in a plug-in
 _CORE_PRESETS = ("lesson", "quick", "paper")
 
 
@@ -33,7 +40,7 @@ class Option:
         help: one line
         unit: of the number
         choices: the texts that it can be
-        ge, gt, le, lt: bounds of the number, as in pydantic
+        ge, gt, le, lt: bounds of the number, as in pydantic; without ``le`` and ``lt``, `MOST`
         kind: ``bool``, ``int``, ``float``, ``choice``, ``text`` or ``path``; by default that of
             ``default``
         presets: its values by preset; ``quick`` is as ``lesson`` where it has none of its own
@@ -69,6 +76,8 @@ class Option:
             )
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "choices", tuple(self.choices))
+        if kind in ("int", "float") and self.high is None:
+            object.__setattr__(self, "le", MOST)
         when = {name: tuple(values) for name, values in self.when.items()}
         object.__setattr__(self, "when", when)
         if self.base is _UNSET:
@@ -116,12 +125,13 @@ class Option:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind in ("path", "text"):
-            return "a path" if self.kind == "path" else "a text"
+            names = f", {_NAME_BYTES} to a name" if self.kind == "path" else ""
+            return f"a {self.kind} of at most {_LONGEST[self.kind]} characters{names}"
         if self.kind == "bool":
             return "true or false"
         noun = "a whole number" if self.kind == "int" else "a number"
         low = "" if self.low is None else f"{self.low:g}"
-        if self.high is None:
+        if self.high in (None, MOST):
             bounds = f" of at least {low}" if low else ""
         elif not low:
             bounds = f" of at most {self.high:.10g}"
@@ -135,17 +145,32 @@ class Option:
 
     def refusal(self, value: Any) -> str:
         """The sentence that says that ``value`` is none of those allowed."""
-        hint = closest(str(value), self.choices)
-        return f"{self.name} = {value!r} is not allowed: {self.allowed}{hint}"
+        hint = closest(value, self.choices) if isinstance(value, str) else ""
+        return f"{self.name} = {shown(value)} is not allowed: {self.allowed}{hint}"
 
     def fits(self, value: Any) -> bool:
         """Whether ``value`` is of this kind at all: numbers are no truth values, nor the reverse.
 
-        Texts are read as what they say, so that flags and files may give them.
+        Texts are read as what they say, so that flags and files may give them. What is too long is
+        none, and is not read at all: to read a number of many digits takes long.
         """
+        if isinstance(value, (str, Path)) and not self._can_be(str(value)):
+            return False
+        if isinstance(value, int) and not -_WHOLE < value < _WHOLE:
+            return False
         if self.choices and value not in self.choices:
             return False
         return isinstance(value, bool) == (self.kind == "bool") or isinstance(value, str)
+
+    def _can_be(self, text: str) -> bool:
+        """Whether ``text`` is short enough, and one that a file could hold or a folder be named."""
+        path = self.kind == "path"
+        try:
+            names = [os.fsencode(name) if path else name.encode() for name in text.split("/")]
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return False
+        short = len(text) <= _LONGEST.get(self.kind, _LONG)
+        return short and "\0" not in text and not (path and max(map(len, names)) > _NAME_BYTES)
 
     def check(self, value: Any) -> Any:
         """``value`` as it is kept. Raises ValueError with a sentence where it is not allowed."""
@@ -209,9 +234,18 @@ def option_of(name: str, info: FieldInfo) -> Option:
     return Option(name, info.default, info.description or "", kind=_NAMES[kind], **extra, **bounds)
 
 
+def shown(value: Any) -> str:
+    """``value`` as a sentence says it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # more digits, or deeper, than Python writes
+        return f"{type(value).__name__} that is too long to be written"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 20]}... ({len(text):,} characters)"
+
+
 def closest(word: str, choices: Iterable[str]) -> str:
     """``" (did you mean 'x'?)"`` where a choice is near ``word``, else nothing."""
-    choices = list(choices)
+    choices = list(choices) if len(word) <= _SHOWN else []
     near = difflib.get_close_matches(word.replace("-", "_"), choices, n=1, cutoff=0.6)
     near = near or difflib.get_close_matches(word.replace("_", "-"), choices, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

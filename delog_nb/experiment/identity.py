@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS
+from delog_nb.instruments.errors import ExperimentError
 
 if TYPE_CHECKING:
     from delog_nb.experiment.schema import Experiment

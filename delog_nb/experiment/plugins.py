@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from delog_nb.experiment.errors import ExperimentError
+from delog_nb.instruments.errors import ExperimentError, ReadError
+from delog_nb.instruments.files import MEGABYTE, read_text
 
 GROUP = "delog_nb.plugins"  # entry points: each one names a module
 
@@ -129,10 +130,9 @@ def _line(error: BaseException, file: str) -> str:
 def read(path: Path | str) -> Plugin:
     """The plug-in in a file. Raises `ExperimentError` where it cannot be read."""
     try:
-        return Plugin(Path(path).name, Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ExperimentError(f"cannot read plug-in {path}: {reason}") from error
+        return Plugin(Path(path).name, read_text(Path(path), MEGABYTE))
+    except ReadError as error:
+        raise ExperimentError(f"plug-in: {error}") from error
 
 
 _packages_asked = False

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from delog_nb.experiment import plugins
-from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.fields import Option
 from delog_nb.experiment.plugins import Plugin
+from delog_nb.instruments.errors import ExperimentError
 
 TABLE = Path(__file__).with_name("declared.json")
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.experiment.fields import Option, closest
+from delog_nb.experiment.fields import Option, closest, shown
 from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, PARAMETERS, REGISTRIES
+from delog_nb.instruments.errors import ExperimentError
 
 if TYPE_CHECKING:
     from delog_nb.experiment.schema import Experiment
 
 NAMED = ("method", "net", "dataset")
+MOST_RUNS = 10_000  # at once: of a grid, a sweep or a comparison
+
+
+def check_count(counts: Mapping[str, int], together: str = " x ") -> None:
+    """Refuse more runs at once than are allowed, before any of them is made.
+
+    Args:
+        counts: how many there are, by what
+        together: what stands between them; they are multiplied, unless it says "+"
+
+    Raises:
+        ExperimentError: there are more than `MOST_RUNS`.
+    """
+    added = together.strip() == "+"
+    runs = sum(counts.values()) if added else math.prod(counts.values())
+    if runs > MOST_RUNS:
+        said = f"{runs:,}" if runs < 10**15 else f"about 10^{math.log10(runs):.0f}"
+        terms = together.join(f"{name} ({n:,})" for name, n in counts.items() if n > 1)
+        raise ExperimentError(f"{terms} make {said} runs: at most {MOST_RUNS:,} at once")
 
 
 def options_of(names: Mapping[str, str]) -> dict[str, Option]:
@@ -73,7 +94,7 @@ def _unknown(name: str, names: Mapping[str, str]) -> str:
             others = ", ".join(owners)
             return f"{name} is not read here: it belongs to {noun} = {others}, not to {names[noun]}"
     hint = closest(name, PARAMETERS) or f": the fields are {', '.join(PARAMETERS)}"
-    return f"there is no field {name!r}{hint}"
+    return f"there is no field {shown(name)}{hint}"
 
 
 def together(e: Experiment) -> list[str]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
 
 from delog_nb.experiment import identity
-from delog_nb.experiment.errors import ExperimentError
 from delog_nb.experiment.fields import Option, field_of, option_of
 from delog_nb.experiment.optimizers import OPTIMIZERS
 from delog_nb.experiment.presets import PRESETS
@@ -30,6 +29,7 @@ from delog_nb.experiment.rules import (
     together,
     unread,
 )
+from delog_nb.instruments.errors import ExperimentError
 
 _VIEWS = {"augment": ("strong", "weak")}
 _WITH_MOMENTUM = tuple(name for name, o in OPTIMIZERS.items() if "momentum" in o.reads)
@@ -50,12 +50,12 @@ class Experiment(BaseModel):
     >>> Experiment(method="delog_scl")
     Traceback (most recent call last):
     ...
-    delog_nb.experiment.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
+    delog_nb.instruments.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
 early-exit, al, delog-scl (did you mean 'delog-scl'?)
     >>> Experiment(method="bp", tau=0.2)
     Traceback (most recent call last):
     ...
-    delog_nb.experiment.errors.ExperimentError: tau is not read here: it belongs to method = \
+    delog_nb.instruments.errors.ExperimentError: tau is not read here: it belongs to method = \
 delog-scl, not to bp
     """
 
@@ -77,7 +77,7 @@ delog-scl, not to bp
     image_size: int = field_of(32, "side of the square images", "data", unit="pixels", ge=4, le=512)
     limit: int | None = field_of(
         None, "use this many training images, classes kept balanced", "data", unit="images", ge=1,
-        presets={"quick": 400},
+        le=10_000_000, presets={"quick": 400},
     )  # fmt: skip
     val_fraction: float = field_of(
         0.0, "share of the training images held out for validation", "data", ge=0.0, le=0.5,
@@ -115,6 +115,7 @@ delog-scl, not to bp
         "layer) and the classifier; default: the method's own",
         "method",
         ge=1,
+        le=10_000,
     )
 
     epochs: int = field_of(

@@ -1,20 +1,44 @@
 """Grids: one file that describes many experiments, and the table or figure they are for."""
 
 import itertools
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
-from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, closest, experiments_of
+from delog_nb.experiment import (
+    PARAMETERS,
+    Experiment,
+    ExperimentError,
+    ReadError,
+    closest,
+    experiments_of,
+)
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.registry import REGISTRIES
+from delog_nb.experiment.rules import check_count
+from delog_nb.grids.loader import load
+from delog_nb.instruments.files import MEGABYTE, read_text
 from delog_nb.records import Record, matching
 
+_WORDS = 300  # characters of a reader's own words
 GRIDS = "grids"  # folder below the runs: the grid files that they were made from
 
-Value = str | int | float | bool | None
+Value = StrictStr | StrictInt | StrictFloat | StrictBool | None
+Revision = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 # results of a record that a table can show
 Result = Literal[
     "test_acc",
@@ -64,9 +88,14 @@ class Grid(BaseModel):
     note: str = ""
     fixed: dict[str, Value] = Field(default_factory=dict)
     cross: dict[str, list[Value]] = Field(default_factory=dict)
-    exclude: list[dict[str, Value | list[Value]]] = Field(default_factory=list)
+    exclude: list[dict[str, Value | list[Value]]] = Field(default_factory=list, max_length=1000)
     layout: Layout = Layout()
-    revisions: dict[str, int] = Field(default_factory=dict)
+    revisions: dict[str, Revision] = Field(default_factory=dict)
+
+    @property
+    def combinations(self) -> int:
+        """How many runs there are before ``exclude``; none of them is made for that."""
+        return math.prod(len(values) for values in self.cross.values())
 
     def experiments(self) -> list[Experiment]:
         """All experiments, the last list of ``cross`` running fastest; each once.
@@ -74,14 +103,17 @@ class Grid(BaseModel):
         Raises:
             ExperimentError: a field that does not exist or stands in two places, a value that is
                 not allowed, an option that no experiment reads, a list without values, an
-                exclusion that matches nothing, or no experiment at all.
+                exclusion that matches nothing, no experiment at all, or more of them than are
+                allowed at once.
         """
         self._check_names()
-        used = [False] * len(self.exclude)
+        check_count({name: len(values) for name, values in self.cross.items()})
+        entries = [_sets(entry) for entry in self.exclude]
+        used = [False] * len(entries)
         chosen: list[dict[str, Value]] = []
         for values in itertools.product(*self.cross.values()):
             choices = self.fixed | dict(zip(self.cross, values, strict=True))
-            matches = [_matches(entry, choices) for entry in self.exclude]
+            matches = [_matches(entry, choices) for entry in entries]
             used = [a or b for a, b in zip(used, matches, strict=True)]
             if not any(matches):
                 chosen.append(choices)
@@ -96,7 +128,7 @@ class Grid(BaseModel):
         parts = ("training", *REGISTRIES)
         for name in self.revisions:
             if name not in parts:
-                raise ExperimentError(f"revisions: {name!r} is none of {', '.join(parts)}")
+                raise ExperimentError(f"revisions: {shown(name)} is none of {', '.join(parts)}")
         places: list[tuple[str, Iterable[str]]] = [("fixed", self.fixed), ("cross", self.cross)]
         places += [("exclude", entry) for entry in self.exclude]
         places.append(("layout", (self.layout.rows, self.layout.columns)))
@@ -104,14 +136,14 @@ class Grid(BaseModel):
             for name in names:
                 if name not in PARAMETERS:
                     hint = closest(name, PARAMETERS) or f": the fields are {', '.join(PARAMETERS)}"
-                    raise ExperimentError(f"{place}: there is no field {name!r}{hint}")
+                    raise ExperimentError(f"{place}: there is no field {shown(name)}{hint}")
         for name, values in self.cross.items():
             if name in self.fixed:
                 raise ExperimentError(f"{name} stands in fixed and in cross: leave it in one")
             if not values:
                 raise ExperimentError(f"cross: {name} has no values: give at least one")
-            if len(set(map(repr, values))) < len(values):
-                raise ExperimentError(f"cross: {name} has a value twice: {values}")
+            if len({(type(value), value) for value in values}) < len(values):
+                raise ExperimentError(f"cross: {name} has a value twice: {shown(values)}")
         for entry in self.exclude:
             if not entry:
                 raise ExperimentError("exclude: an entry without fields would leave no run")
@@ -145,43 +177,75 @@ def text_of(grid: Grid) -> str:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _matches(entry: dict[str, Any], chosen: dict[str, Any]) -> bool:
-    def allowed(value: Any) -> list[Any]:
-        return value if isinstance(value, list) else [value]
-
-    return all(name in chosen and chosen[name] in allowed(v) for name, v in entry.items())
+def _sets(entry: Mapping[str, Any]) -> dict[str, frozenset[Any]]:
+    """The values that each field of an exclusion matches."""
+    return {n: frozenset(v if isinstance(v, list) else [v]) for n, v in entry.items()}
 
 
-def _text(entry: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in entry.items())
+def _matches(entry: Mapping[str, frozenset[Any]], chosen: Mapping[str, Any]) -> bool:
+    return all(name in chosen and chosen[name] in values for name, values in entry.items())
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {shown(value)}" for name, value in entry.items())
 
 
 def read(path: Path) -> Grid:
-    """Read a grid file (YAML) and check all of its experiments.
+    """Read a grid file (YAML, or JSON) and check all of its experiments.
 
     Raises:
         ExperimentError: it cannot be read, or describes something that is not allowed; one sentence
             that names the file and the culprit.
     """
+    return read_all([path])[0][0]
+
+
+def read_all(paths: Sequence[Path]) -> list[tuple[Grid, list[Experiment]]]:
+    """`read` for each of them, with its experiments; they are counted before any is made.
+
+    Raises:
+        ExperimentError: as `read`, or together they have more runs than are allowed at once.
+    """
+    grids = [_parsed(path) for path in paths]
+    check_count({str(p): g.combinations for p, g in zip(paths, grids, strict=True)}, " + ")
+    made = []
+    for path, described in zip(paths, grids, strict=True):
+        with _named(path):
+            made.append((described, described.experiments()))
+    return made
+
+
+def _parsed(path: Path) -> Grid:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        text = read_text(path, MEGABYTE)
+    except ReadError as error:
+        raise ExperimentError(f"grid: {error}") from error
+    with _named(path):
+        try:
+            content = load(text)
+        except yaml.YAMLError as error:
+            why = " ".join(str(error).replace('"<unicode string>", ', "").split())
+            raise ExperimentError(f"it is not YAML as grids have it: {why[:_WORDS]}") from error
         if not isinstance(content, dict):
             raise ExperimentError(
                 f"it holds {type(content).__name__} where fixed, cross and exclude are expected"
             )
-        grid = Grid(**content)
-        grid.experiments()
-    except OSError as error:
-        raise ExperimentError(f"cannot read grid {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ExperimentError(f"grid {path} is not a text in UTF-8") from error
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"grid {path} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise ExperimentError(f"grid {path}: {_sentence(error)}") from None
-    except ExperimentError as error:
-        raise ExperimentError(f"grid {path}: {error}") from None
+        try:
+            grid = Grid.model_validate(content)
+        except ValidationError as error:
+            raise ExperimentError(_sentence(error)) from None
+        grid._check_names()
+        check_count({name: len(values) for name, values in grid.cross.items()})
     return grid
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors in the block say which grid they are of."""
+    try:
+        yield
+    except ExperimentError as error:
+        raise ExperimentError(f"grid {path}: {error}") from error.__cause__
 
 
 def _sentence(error: ValidationError) -> str:
@@ -190,21 +254,9 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         names = Grid.model_fields if len(first["loc"]) == 1 else Layout.model_fields
         hint = closest(str(first["loc"][-1]), names) or f": one of {', '.join(names)}"
-        return f"there is no entry {place!r}{hint}"
+        return f"there is no entry {shown(place)}{hint}"
     kinds = {"dict_type": "fields with their values", "list_type": "a list"}
     wanted = kinds.get(first["type"], "a single value: text, number, true, false or null")
-    if place.startswith("layout"):
+    if place.startswith(("layout", "revisions")) or first["type"] == "too_long":
         wanted = first["msg"]
-    return f"{place} = {first['input']!r} is not allowed: {wanted}"
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML would take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.YAMLError(f"{key.value!r} stands twice{key.start_mark}")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    return f"{place[:_WORDS]} = {shown(first['input'])} is not allowed: {wanted}"

@@ -17,15 +17,23 @@ from typing import Any, Literal
 import torch
 
 from delog_nb import records
-from delog_nb.experiment import DelogError, Experiment, ExperimentError, WriteError
+from delog_nb.experiment import (
+    DelogError,
+    Experiment,
+    ExperimentError,
+    Option,
+    ReadError,
+    WriteError,
+)
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.experiment.registry import use
-from delog_nb.instruments.files import write_atomically, writing
+from delog_nb.instruments.files import read_json, write_atomically, writing
 from delog_nb.instruments.run_files import ERROR, LOG, NOTEBOOK, NOTEBOOK_PART
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
 
 State = Literal["done", "kept", "failed", "busy"]
+THREADS = Option("OMP_NUM_THREADS", 1, "threads of a run", ge=1, le=1024)
 
 
 @dataclass(frozen=True)
@@ -118,25 +126,31 @@ def run(job: Job) -> Outcome:
 
 
 def threads() -> int:
-    """How many threads a run of a grid computes with: as many as OMP_NUM_THREADS says, or one."""
-    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+    """How many threads a run of a grid computes with: as many as OMP_NUM_THREADS says, or one.
+
+    Raises:
+        ExperimentError: that variable is no number of threads.
+    """
+    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # more are for nested regions
+    try:
+        return int(THREADS.check(named or 1))
+    except ValueError as error:
+        raise ExperimentError(str(error)) from None
 
 
 def is_finished(folder: Path, with_notebook: bool) -> bool:
     """Whether the run in ``folder`` needs no work any more."""
-    return (folder / records.RECORD).exists() and (
-        not with_notebook or (folder / NOTEBOOK).exists()
-    )
+    needed = (records.RECORD, NOTEBOOK) if with_notebook else (records.RECORD,)
+    return all(os.path.exists(folder / name) for name in needed)
 
 
 def failure(folder: Path) -> str | None:
     """Why the run in ``folder`` failed when it was last tried, in one sentence; None if not."""
-    try:
-        text = json.loads((folder / ERROR).read_text(encoding="utf-8"))["error"]
-        return str(text)
-    except FileNotFoundError:
+    if not os.path.lexists(folder / ERROR):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    try:
+        return str(read_json(folder / ERROR)["error"])
+    except (ReadError, KeyError, TypeError) as error:
         return f"{folder / ERROR} cannot be read: {error}"
 
 

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delog_nb.experiment import PARAMETERS, DelogError, Experiment, ExperimentError, closest
+from delog_nb.experiment import (
+    PARAMETERS,
+    DelogError,
+    Experiment,
+    ExperimentError,
+    Option,
+    closest,
+)
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import read
 from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import write_atomically
@@ -25,6 +33,8 @@ _OWN: tuple[tuple[str, str, Any, str], ...] = (
     ("out", "str", "runs", "folder for the record, the history and the checkpoint"),
     ("keep_checkpoint", "bool", True, "keep the trained weights when the notebook has ended"),
 )
+
+PLUGIN = Option("plugins", "", "a file of a plug-in", kind="path")
 
 
 class ParameterError(ExperimentError):
@@ -68,17 +78,17 @@ def experiment_from(namespace: Mapping[str, Any]) -> Experiment:
     for name, kind, *_ in _OWN:
         if type(namespace[name]).__name__ != kind:
             what = {"str": "a text", "bool": "True or False", "list": "a list of paths"}[kind]
-            raise ParameterError(f"{name} = {namespace[name]!r} is not allowed: {what}")
+            raise ParameterError(f"{name} = {shown(namespace[name])} is not allowed: {what}")
     try:
         for path in namespace["plugins"]:
-            use(read(path))
+            use(read(PLUGIN.check(path)))
         known = [*PARAMETERS, *(name for name, *_ in _OWN)]
         for name in _assigned(namespace.get("In", [])):
             if name not in known:
                 hint = closest(name, known) or f": the parameters are {', '.join(known)}"
-                raise ParameterError(f"there is no parameter {name!r}{hint}")
+                raise ParameterError(f"there is no parameter {shown(name)}{hint}")
         return planned(Experiment(**{name: namespace.get(name) for name in PARAMETERS}))
-    except DelogError as error:
+    except (DelogError, ValueError) as error:  # ValueError: `Option.check`
         raise ParameterError(str(error)) from None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from delog_nb.experiment.errors import ReadError, WriteError
+from delog_nb.instruments.errors import ReadError, WriteError
 
 PART = ".part"
 

@@ -2,21 +2,27 @@
 
 import math
 import statistics
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import psutil
 import torch
 
-from delog_nb.data import load, shape
-from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import DATASETS
+from delog_nb.data import count, load, shape
+from delog_nb.experiment import DelogError, Experiment, ExperimentError
+from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.instruments.clock import duration
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.measure.cost import parameter_counts, step_bytes
+from delog_nb.measure.cost import parameter_counts, shapes_of, step_memory
 from delog_nb.measure.trial import Trial
-from delog_nb.training import pick_device
+from delog_nb.methods.heads import POOL
+from delog_nb.training import EVALUATION_BATCH, pick_device
+from delog_nb.training.evaluation import evaluating
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5
+# To count a huge batch or a deep net takes minutes. Memory grows along a straight line with either,
+# so beyond twice these it is drawn through the two points.
+_LINE = {"batch_size": 512, "depth": 16}
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Estimate:
 
 def numbers_of_images(experiment: Experiment) -> tuple[int, int, int]:
     """Images for training, validation and testing, without reading those of a known data set."""
-    known = DATASETS[experiment.dataset].images
+    known = count(experiment)
     if known is None:
         data = load(experiment)
         return len(data.train), len(data.val), len(data.test)
@@ -79,7 +85,7 @@ def estimate(experiment: Experiment) -> Estimate:
     image, _ = shape(experiment)
     train, val, test = numbers_of_images(experiment)
     data_bytes = (train + val + test) * math.prod(image)
-    needed = (step_bytes(experiment) + data_bytes) / 1e6
+    needed = (sum(_computing(experiment)) + data_bytes) / 1e6
     counts = parameter_counts(experiment)
     free = free_bytes(device) / 1e6
     if needed > free:
@@ -103,3 +109,147 @@ def _try(experiment: Experiment, device: torch.device) -> tuple[float, float, in
         taken.append(trial.seconds(trial.step))
     trial.evaluate()
     return statistics.median(taken), trial.seconds(trial.evaluate) / trial.evaluated, live.peak
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a run needs, counted from shapes: nothing is computed, read or stored.
+
+    ``loading`` is main memory while its images are read. On the device that it trains on there are
+    then ``images``; ``stays``, weights and Adam's moments; and ``comes``, the most that a training
+    step or a batch of the evaluation adds. Scratch memory of kernels and the program itself are not
+    in it.
+    """
+
+    loading: int
+    images: int
+    stays: int
+    comes: int
+
+    def on_device(self, processes: int = 1, shared: Collection[str] = ()) -> int:
+        """Bytes of so many processes, which share the parts in ``shared``."""
+        parts = ("images", "stays", "comes")
+        return sum(getattr(self, p) * (1 if p in shared else processes) for p in parts)
+
+
+def need(experiment: Experiment) -> Need:
+    """What the run needs. Images that only reading could count are taken for none."""
+    image, _ = shape(experiment)
+    train, test = count(experiment) or (0, 0)
+    taken = min(train, experiment.limit or train)
+    pixels = math.prod(image)  # a byte each
+    # all are read; those that are taken are copied from them, into training and validation
+    return Need((train + taken + test) * pixels, (taken + test) * pixels, *_computing(experiment))
+
+
+def _computing(experiment: Experiment) -> tuple[int, int]:
+    """``stays`` and ``comes`` of `Need`."""
+    for name, short in _LINE.items():
+        value = getattr(experiment, name)
+        few = name == "depth" and experiment.components not in (
+            None,
+            1,
+        )  # need a depth of their own
+        if value > 2 * short and not few:
+            near, far = (
+                _computing(experiment.model_copy(update={name: size}))
+                for size in (short, 2 * short)
+            )
+            line = [a + (b - a) * (value - short) // short for a, b in zip(near, far, strict=True)]
+            return line[0], line[1]
+    method = shapes_of(experiment)
+    stays, comes = step_memory(experiment)
+    images = torch.empty(EVALUATION_BATCH, *shape(experiment)[0], device="meta")
+    with LiveBytes("meta") as live, evaluating(method):
+        live.track([images])
+        method.predict(images)
+    return stays, max(comes, live.peak)
+
+
+def check_memory(
+    experiments: Iterable[Experiment], processes: int = 1, shared: Collection[str] = ()
+) -> None:
+    """Refuse what does not fit the memory that is free, before anything is built.
+
+    Of many experiments the largest few are looked at. What cannot be counted is not refused.
+
+    Args:
+        experiments: each is made in one process, unless something is shared
+        processes: how many there are at a time on this machine
+        shared: parts of `Need` that the processes of one run share; they are on all GPUs then
+
+    Raises:
+        ExperimentError: one does not fit, or its device is not there.
+        DataError: an image folder cannot be read.
+    """
+    for experiment in _largest(experiments):
+        device = pick_device(experiment.device)
+        try:
+            needed = need(experiment)
+        except DelogError:
+            raise
+        except Exception:  # noqa: BLE001 - a plug-in that asks for values has no shapes alone
+            continue
+        bytes_of = {torch.device("cpu"): needed.loading * processes}
+        gpus = min(processes, torch.cuda.device_count()) if shared and device.type == "cuda" else 1
+        on_device = needed.on_device(processes, shared) // max(1, gpus)
+        bytes_of[device] = max(on_device, bytes_of.get(device, 0))
+        for place, wanted in bytes_of.items():
+            free = free_bytes(place)
+            if wanted > free:
+                times = f" in {processes} processes" if processes > 1 else ""
+                kind = "GPU memory" if place.type == "cuda" else "memory"
+                raise ExperimentError(
+                    f"{experiment.method} on {experiment.net} needs {wanted / 1e6:,.0f} MB of "
+                    f"{kind}{times}, and {free / 1e6:,.0f} MB are free: take a smaller width, "
+                    f"batch_size or image_size{', fewer processes' if times else ''}, or --force "
+                    f"it"
+                )
+
+
+def check_weights(experiments: Iterable[Experiment]) -> None:
+    """Refuse networks whose weights alone, in float32, do not fit the memory that is free.
+
+    Raises:
+        ExperimentError: one does not fit.
+    """
+    free = free_bytes(torch.device("cpu"))
+    for experiment in experiments:
+        wanted = 4 * parameter_counts(experiment).training
+        if wanted > free:
+            raise ExperimentError(
+                f"the weights of {experiment.method} on {experiment.net} need "
+                f"{wanted / 1e6:,.0f} MB of memory, and {free / 1e6:,.0f} MB are free: take a "
+                f"smaller width, depth or image_size, or --force it"
+            )
+
+
+def _largest(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """Of each method on each net and data set the run with most features, and with most weights.
+
+    Both are guessed from the sizes that are asked for; of a grid's whole cross it is the same run.
+    """
+    kinds: dict[tuple[str, ...], list[Experiment]] = {}
+    for e in experiments:
+        kinds.setdefault((e.dataset, e.net, e.method, e.cut, e.device), []).append(e)
+    found: dict[int, Experiment] = {}
+    for own in kinds.values():
+        names = [
+            option.name
+            for option in (*NETS[own[0].net].options, *METHODS[own[0].method].options)
+            if option.kind == "int" and option.name != POOL.name
+        ]
+
+        def features(e: Experiment) -> float:
+            return e.batch_size * e.image_size**2 * e.width * e.depth
+
+        def weights(e: Experiment, names: list[str] = names) -> float:
+            side = getattr(e, POOL.name, 0) or e.image_size  # 0: no pooling
+            sizes = math.prod(1 + abs(getattr(e, name, 0)) for name in names)
+            return side**2 * e.width**2 * e.depth * sizes
+
+        sizes = [(features(e), weights(e)) for e in own]
+        for order in ((0, 1), (1, 0)):
+            place = max(range(len(own)), key=lambda k: [sizes[k][o] for o in order])
+            found[id(own[place])] = own[place]
+    return list(found.values())

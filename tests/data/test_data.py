@@ -4,13 +4,18 @@ import functools
 import hashlib
 import http.server
 import io
+import os
 import pickle
+import re
 import shutil
+import struct
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +27,7 @@ from support.runs import make_folder
 from delog_nb import Experiment, data
 from delog_nb.data import DataError, decoding
 from delog_nb.data.images import statistics, stratified
-from delog_nb.data.sources import tiny_imagenet
+from delog_nb.data.sources import folder, tiny_imagenet
 from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
 
 
@@ -171,9 +176,97 @@ def test_what_is_wrong_with_a_folder_is_named(image_folder: Path, how: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says how large it is, and holds nothing."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+# some of them Pillow only warns of, others it refuses itself
+@pytest.mark.parametrize(
+    "size", [(4473, 4473), (10_000, 10_000), (20_000, 20_000), (1, 30_000_000)]
+)
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(
+    size: tuple[int, int], image_folder: Path, monkeypatch: pytest.MonkeyPatch, recwarn: Any
+) -> None:
+    path = image_folder / "train/dog/1.png"
+    path.write_bytes(png_header(*size))
+    with pytest.raises(DataError) as caught:
+        load(dataset="folder", data_dir=image_folder)
+    said = str(caught.value)
+    assert str(path) in said
+    if size[0] * size[1] < Image.MAX_IMAGE_PIXELS * 2:
+        assert f"has {size[0]:,} x {size[1]:,} pixels: at most 20,000,000 are allowed" in said
+    assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
+    path.write_bytes(png_header(4472, 4472))  # just small enough to be decoded, and empty
+    with pytest.raises(DataError, match="is not a readable image"):
+        load(dataset="folder", data_dir=image_folder)
+    with pytest.raises(DataError, match=r"image 2 has 5,000 x 4,001 pixels"):
+        data.as_pixels([Image.new("L", (9, 9)), Image.new("L", (5000, 4001))], (1, 8, 8))
+
+
+def test_files_that_are_images_by_their_names_alone(image_folder: Path) -> None:
+    """Pillow would start another program for PostScript."""
+    path = image_folder / "train/dog/1.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(DataError, match=r"1\.png is not a readable image"):
+        load(dataset="folder", data_dir=image_folder)
+    path.unlink()
+    os.mkfifo(path)  # is no file of the class
+    assert len(load(dataset="folder", data_dir=image_folder, val_fraction=0).train) == 5
+
+
+def test_large_files_are_not_read(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "_MOST_BYTES", 1000)
+    with pytest.raises(DataError, match=r"\.png has more than the 0\.001 MB that are read of it"):
+        load(dataset="folder", data_dir=image_folder)
+
+
+def test_pipes_in_the_place_of_cached_files_are_replaced(image_folder: Path, cache: Path) -> None:
+    first = load(dataset="folder", data_dir=image_folder, val_fraction=0)
+    for path in [*(cache / "decoded").glob("folder-*"), *(cache / "content").glob("folder-*")]:
+        path.unlink()
+        os.mkfifo(path)
+    again = load(dataset="folder", data_dir=image_folder, val_fraction=0)
+    assert torch.equal(first.train.images, again.train.images)
+
+
+def test_images_are_counted_without_reading_one(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding.Image, "open", lambda *_: pytest.fail("read"))
+    assert data.count(Experiment(dataset="folder", data_dir=image_folder)) == (6, 6)
+    assert data.count(Experiment(dataset="cifar10")) == (50_000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"val_fraction": 5}, "val_fraction = 5 is not allowed: a number from 0 to 0.5"),
+        ({"val_fraction": float("nan")}, "val_fraction = nan"),
+        ({"seed": 10**400}, "seed = 1000"),
+        ({"train_labels": np.array([0, 10**18])}, "label 1000000000000000000 is not allowed"),
+    ],
+)
+def test_numbers_beside_arrays_are_bounded(changed: dict[str, Any], words: str) -> None:
+    images, labels = np.zeros((2, 8, 8), np.uint8), np.array([0, 1])
+    given = {"train_images": images, "train_labels": labels}
+    given |= {"test_images": images, "test_labels": labels}
+    with pytest.raises(DataError, match=re.escape(words)):
+        data.arrays(**given | changed)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere does not exist"):
         load(dataset="folder", data_dir=tmp_path / "nowhere")
+    deep = tmp_path.joinpath(*["x" * 250] * 15)  # longer than a path can be
+    with pytest.raises(DataError, match="x does not exist"):
+        load(dataset="folder", data_dir=deep)
 
 
 def test_a_cache_that_cannot_be_written_is_named(

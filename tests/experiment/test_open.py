@@ -292,7 +292,7 @@ def test_a_command_takes_a_plug_in_with_its_options(tmp_path: Path, capsys: Any)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "cannot read plug-in"),
+        (None, "plug-in: cannot read"),
         ("x = 1", "declares nothing: it needs @delog_nb.method"),
         ("def broken(:", "does not run alone: SyntaxError"),
         ("import delog_nb\n1 / 0", "ZeroDivisionError: division by zero (line 2)"),

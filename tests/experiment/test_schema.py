@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from delog_nb import Experiment, ExperimentError
-from delog_nb.experiment import PARAMETERS, experiments_of
-from delog_nb.experiment.registry import DATASETS, METHODS, NETS
+from delog_nb.experiment import PARAMETERS, Option, experiments_of
+from delog_nb.experiment.fields import MOST, shown
+from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS
+from delog_nb.experiment.rules import check_count
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,12 +37,81 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("values", "words"), BAD, ids=lambda value: str(value)[:40])
+NINES = "9" * 5000
+LONG = [
+    ({"seed": NINES}, "999... (5,002 characters) is not allowed: a whole number from 0 to"),
+    ({"seed": 10**5000}, "seed = int that is too long to be written is not allowed"),
+    ({"seed": 2**63}, "seed = 9223372036854775808 is not allowed"),
+    ({"tau": NINES}, "(5,002 characters) is not allowed: a number from 0.001 to 100"),
+    ({"tau": 10**400}, "is not allowed: a number from 0.001 to 100"),
+    ({"tau": "0.1" + "0" * 30}, "is not allowed: a number from 0.001 to 100"),
+    ({"tau": "1e-9999"}, "tau = '1e-9999' is not allowed"),
+    ({"flip": NINES}, "is not allowed: true or false"),
+    ({"augment": "x" * 5000}, "(5,002 characters) is not allowed: one of strong, weak, none"),
+    ({"method": "x" * 5000}, "(5,002 characters) is not allowed: one of bp, early-exit"),
+    ({"limit": 10**9}, "limit = 1000000000 is not allowed: a whole number from 1 to 10000000"),
+    ({"components": 10**6}, "components = 1000000 is not allowed: a whole number from 1 to 10000"),
+    ({"method": "early-exit", "exit_hidden": 10**6}, "is not allowed: a whole number from 0 to"),
+    ({"dataset_label": "x" * 1001}, "(1,003 characters) is not allowed: a text of at most 1000"),
+    ({"dataset_label": "\ud800"}, "is not allowed: a text of at most"),
+    ({"data_dir": "x" * 256}, "is not allowed: a path of at most 4096 characters, 255 to a name"),
+    ({"data_dir": Path("é" * 128)}, "255 to a name"),
+    ({"data_dir": "x/" * 2050}, "is not allowed: a path of at most"),
+    ({"data_dir": "a\0b"}, "is not allowed: a path of at most"),
+    ({"seed": [[[]]] * 1000}, "(6,000 characters) is not allowed"),
+    ({"x" * 5000: 1}, "there is no field 'xxx"),
+]
+
+
+@pytest.mark.parametrize(("values", "words"), BAD + LONG, ids=lambda value: shown(value)[:40])
 def test_a_bad_value_gets_one_sentence(values: dict, words: str) -> None:
     with pytest.raises(ExperimentError) as caught:
         Experiment(**values)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_what_is_deeper_than_python_writes_is_said_all_the_same() -> None:
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ExperimentError, match="lr = list that is too long to be written is not"):
+        Experiment(lr=deep)
+
+
+def test_every_number_has_a_maximum() -> None:
+    """Own ones say it themselves; for a plug-in's there is one for all."""
+    own = [o for kind in (METHODS, NETS, DATASETS) for n in kind.own for o in kind[n].options]
+    for option in (*FIELDS.values(), *own):
+        if option.kind in ("int", "float"):
+            assert option.high is not None, option.name
+            assert option.high < MOST, option.name
+            above = option.high + 1
+            with pytest.raises(ValueError, match=f"{option.name} = .* is not allowed"):
+                option.check(int(above) if option.kind == "int" else above)
+    for default in (1, 0.5):
+        plugged = Option("mine", default, "of a plug-in", ge=0)
+        assert plugged.high == MOST
+        for bad in (2 * MOST, 10**400, float("inf"), float("nan"), NINES):
+            with pytest.raises(
+                ValueError, match=r"mine = .* is not allowed: a .*number of at least"
+            ):
+                plugged.check(bad)
+
+
+def test_runs_are_counted_by_arithmetic() -> None:
+    check_count({"seeds": 100, "nets": 100})
+    check_count({"a": 5000, "b": 5000}, " + ")
+    check_count({})
+    with pytest.raises(
+        ExperimentError, match=r"^seeds \(101\) x nets \(100\) make 10,100 runs: at"
+    ):
+        check_count({"seeds": 101, "nets": 100, "methods": 1})
+    with pytest.raises(ExperimentError, match=r"a \(5,001\) \+ b \(5,000\) make 10,001 runs"):
+        check_count({"a": 5001, "b": 5000}, " + ")
+    with pytest.raises(ExperimentError, match=r"make about 10\^6000 runs: at most 10,000 at"):
+        check_count({str(n): 10**6 for n in range(1000)})
 
 
 def test_two_bad_values_are_both_named() -> None:

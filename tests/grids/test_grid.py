@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import papermill
 import pytest
 
-from delog_nb import Experiment
+from delog_nb import Experiment, ExperimentError
 from delog_nb.experiment import PARAMETERS
-from delog_nb.grids import grid, notebook
+from delog_nb.grids import grid, job, notebook
 from delog_nb.grids.expectation import step_flops
 from delog_nb.training import planned
 
@@ -46,6 +47,72 @@ def test_exclusions_match_all_of_their_fields() -> None:
     ]
 
 
+def test_a_grid_is_counted_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "experiments_of", lambda _: pytest.fail("built"))
+    described = grid.Grid(cross={"seed": list(range(101)), "limit": list(range(1, 101))})
+    assert described.combinations == 10_100
+    with pytest.raises(ExperimentError, match=r"seed \(101\) x limit \(100\) make 10,100 runs"):
+        described.experiments()
+
+
+def test_grids_are_counted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = ", ".join(map(str, range(6000)))
+    paths = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    for path in paths:
+        path.write_text(f"cross: {{seed: [{seeds}]}}")
+    monkeypatch.setattr(grid, "experiments_of", lambda _: pytest.fail("built"))
+    with pytest.raises(ExperimentError, match=r"a\.yaml \(6,000\) .* make 12,000 runs: at most"):
+        grid.read_all(paths)
+
+
+def test_a_written_grid_is_read_again(tmp_path: Path) -> None:
+    """What `text_of` writes the strict reader takes, and JSON as well."""
+    described = grid.Grid(
+        title="yes: [2024-01-01] =",
+        fixed={"preset": "quick", "lr": 1e-05, "flip": False, "limit": None, "data_id": "0123e4"},
+        cross={"method": ["bp", "al"], "seed": [0, 1]},
+        exclude=[{"method": "al", "seed": [1]}],
+        revisions={"training": 2},
+    )
+    for name, text in {
+        "g.yaml": grid.text_of(described),
+        "g.json": described.model_dump_json(),
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert grid.read(tmp_path / name) == described
+
+
+@pytest.mark.parametrize("value", [b"bytes", {1: 2}, (1, 2), float, 1j])
+def test_a_grid_in_python_is_as_strict(value: object) -> None:
+    with pytest.raises(ValueError, match="cross"):
+        grid.Grid(cross={"seed": [value]})
+
+
+def test_threads_are_those_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, threads in {"": 1, "3": 3, "4,2": 4, " 2 ": 2}.items():
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        assert job.threads() == threads
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert job.threads() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    with pytest.raises(ExperimentError, match="OMP_NUM_THREADS = 'many' is not allowed: a whole"):
+        job.threads()
+
+
+def test_what_failed_is_read_within_bounds(tmp_path: Path) -> None:
+    assert job.failure(tmp_path) is None
+    path = tmp_path / "error.json"
+    for content in ("{", "[" * 100_000, "[]", "3", '{"x": 1}', '{"error": ' + "9" * 5000 + "}"):
+        path.write_text(content)
+        said = job.failure(tmp_path)
+        assert said is not None
+        assert "error.json" in said
+        assert "\n" not in said
+    path.unlink()
+    os.mkfifo(path)
+    assert "is no regular file" in str(job.failure(tmp_path))
+
+
 def test_flops_of_a_step_by_hand() -> None:
     """BP on a ConvNet of one block: two convolutions and two linear layers."""
     e = Experiment(preset="quick", method="bp", depth=1, image_size=8, batch_size=4)
@@ -58,7 +125,7 @@ def test_flops_of_a_step_by_hand() -> None:
     assert step_flops(e) == pytest.approx(by_hand, rel=0.01)  # torch counts borders its own way
 
 
-def test_the_parameters_cell_is_the_schema() -> None:
+def test_the_parameters_cell_is_the_schema(tmp_path: Path) -> None:
     found = papermill.inspect_notebook(NOTEBOOK)
     assert set(PARAMETERS) | {"out", "keep_checkpoint", "plugins"} == set(found)
     for name, parameter in PARAMETERS.items():
@@ -68,9 +135,12 @@ def test_the_parameters_cell_is_the_schema() -> None:
     assert {n: f["inferred_type_name"] for n, f in found.items() if n in PARAMETERS} == {
         n: kinds.get(p.kind, p.kind) for n, p in PARAMETERS.items()
     }
-    before = NOTEBOOK.read_bytes()
-    notebook.write(NOTEBOOK)
-    assert NOTEBOOK.read_bytes() == before, "run: python -m delog_nb.grids.notebook NOTEBOOK"
+    copy = tmp_path / NOTEBOOK.name
+    copy.write_bytes(NOTEBOOK.read_bytes())
+    notebook.write(copy)
+    assert copy.read_bytes() == NOTEBOOK.read_bytes(), (
+        "run: python -m delog_nb.grids.notebook NOTEBOOK"
+    )
 
 
 def namespace(**passed: object) -> dict[str, object]:
@@ -96,6 +166,10 @@ def test_passed_parameters_make_the_experiment() -> None:
         ({"epochs": 0}, "epochs = 0 is not allowed: a whole number from 1"),
         ({"keep_checkpoint": "no"}, "keep_checkpoint = 'no' is not allowed: True or False"),
         ({"out": 3}, "out = 3 is not allowed: a text"),
+        ({"plugins": [3]}, "plugins = 3 is not allowed: a path"),
+        ({"plugins": ["none.py"]}, "plug-in: cannot read none.py: No such file"),
+        ({"plugins": "x" * 5000}, "is not allowed: a list of paths"),
+        ({"plugins": ["x" * 300]}, "plugins = 'xxx.* is not allowed: a path"),
     ],
 )
 def test_what_papermill_would_let_pass_is_one_sentence(

@@ -3,12 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from support.runs import tiny
 from torch import nn
 
-from delog_nb import methods, records
-from delog_nb.experiment import Experiment
+from delog_nb import methods, records, train
+from delog_nb.experiment import Experiment, ExperimentError, experiments_of, plugins, registry
 from delog_nb.grids import expectation
+from delog_nb.instruments.memory import LiveBytes
+from delog_nb.measure import cost, estimate
 
 BATCHES = 2 * 6  # epochs; 180 of 200 images, the rest validate, in batches of 32
 
@@ -61,3 +64,133 @@ def test_the_cheapest_of_each_net_is_timed_unless_it_is_slow(
     per_step = 0.01 * (1 + expectation.step_flops(dear) / cost["convnet"])
     per_step += 1.9 * (1 + 2 * cost["vgg"] / cost["resnet"])
     assert found == pytest.approx(BATCHES * per_step)
+
+
+# --- memory, before anything is built
+
+
+def test_what_a_run_needs_is_what_it_takes() -> None:
+    """On the digits: images by hand, a step as the training loop measures it."""
+    experiment = tiny(method="delog-scl", batch_size=64, epochs=1)
+    needed = estimate.need(experiment)
+    pixels = 16 * 16
+    assert needed.images == (200 + 359) * pixels  # limit, and all that test
+    assert needed.loading == needed.images + 1438 * pixels  # all of which those are copied
+    run = train(experiment)
+    assert needed.stays + needed.comes >= run.peak_train_mb * 1e6 * 0.7
+    assert needed.stays == 12 * run.train_params
+    assert needed.on_device() == needed.images + needed.stays + needed.comes
+    assert needed.on_device(3) == 3 * needed.on_device()
+    shared = needed.on_device(3, ("stays", "comes"))
+    assert shared == 3 * needed.images + needed.stays + needed.comes
+
+
+def test_the_evaluation_can_be_what_needs_most() -> None:
+    """A step of few images, a batch of 500 in the evaluation."""
+    few = tiny(method="bp", batch_size=2, image_size=64)
+    with_more = few.but(batch_size=4)
+    assert estimate.need(few).comes == estimate.need(with_more).comes
+    assert estimate.need(few).comes > cost.step_memory(few).comes
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"batch_size": 2000},
+        {"batch_size": 1500, "method": "al", "net": "vgg"},
+        {"depth": 48, "method": "bp"},
+        {"depth": 40, "batch_size": 256, "method": "early-exit"},
+    ],
+)
+def test_what_is_huge_is_drawn_from_what_is_large(choices: dict[str, object]) -> None:
+    """To count it whole would take minutes; here it is just large enough to be drawn."""
+    experiment = tiny(**choices)
+    needed, counted = estimate.need(experiment), cost.step_memory(experiment)
+    assert needed.stays == pytest.approx(counted.stays, rel=0.05)
+    assert needed.comes == pytest.approx(counted.comes, rel=0.05)
+
+
+def test_memory_is_asked_of_the_largest_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Experiment] = []
+    need = estimate.need
+
+    def seen(experiment: Experiment) -> estimate.Need:
+        asked.append(experiment)
+        return need(experiment)
+
+    monkeypatch.setattr(estimate, "need", seen)
+    grid = [
+        {"method": m, "net": n, "seed": s, "batch_size": b, "preset": "quick"}
+        for m in ("bp", "al")
+        for n in ("convnet", "resnet")
+        for s in range(50)
+        for b in (16, 64, 32)
+    ]
+    estimate.check_memory(experiments_of(grid))
+    assert [(e.method, e.net, e.batch_size) for e in asked] == [
+        (m, n, 64) for m in ("bp", "al") for n in ("convnet", "resnet")
+    ]
+    asked.clear()  # most features here, most weights there
+    both = [tiny(method="al", batch_size=64), tiny(method="al", al_hidden=900), tiny(method="al")]
+    estimate.check_memory(both)
+    assert asked == both[:2]
+    asked.clear()  # without pooling, heads are the largest
+    both = [tiny(method="al", pool=8), tiny(method="al", pool=0)]
+    estimate.check_memory(both)
+    assert both[1] in asked
+
+
+def test_the_check_takes_no_memory_and_leaves_nothing_behind() -> None:
+    huge = Experiment(preset="paper", net="vgg", width=8, batch_size=65536, method="al")
+    before = torch.get_rng_state()
+    with (
+        LiveBytes() as live,
+        pytest.raises(ExperimentError, match=r"^al on vgg needs .* MB of mem"),
+    ):
+        estimate.check_memory([huge])
+    assert live.peak < 1e6
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_on_a_gpu_its_own_memory_is_asked_and_the_main_one_for_loading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without one: what is asked is made up."""
+    experiment = tiny(method="delog-scl")
+    needed = estimate.need(experiment)
+    free = {"cpu": needed.loading, "cuda": needed.on_device()}
+    monkeypatch.setattr(estimate, "pick_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(estimate, "free_bytes", lambda device: free[device.type])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    estimate.check_memory([experiment])
+    with pytest.raises(ExperimentError, match="MB of memory in 2 processes"):
+        estimate.check_memory([experiment], 2)
+    free["cpu"] *= 2
+    with pytest.raises(ExperimentError, match="MB of GPU memory in 2 processes"):
+        estimate.check_memory([experiment], 2)
+    estimate.check_memory([experiment], 2, shared=("comes",))  # a GPU each
+    free["cuda"] = needed.on_device() // 2
+    with pytest.raises(ExperimentError, match="MB of GPU memory, and"):
+        estimate.check_memory([experiment])
+
+
+VALUES = """
+import delog_nb, torch
+@delog_nb.method("asks-values", label="Asks")
+class Asks(delog_nb.Objective):
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.linear = torch.nn.Linear(shape[0], classes)
+
+    def forward(self, r, batch):
+        loss = torch.nn.functional.cross_entropy(self.linear(r.mean((2, 3))), batch.labels)
+        return loss if loss.item() < 5 else loss * 2
+"""
+
+
+def test_a_plug_in_that_cannot_be_counted_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.use(plugins.Plugin("mine", VALUES))
+    monkeypatch.setattr(estimate, "free_bytes", lambda device: 0)
+    estimate.check_memory([tiny(method="asks-values")])
+    with pytest.raises(ExperimentError, match="bp on convnet needs"):
+        estimate.check_memory([tiny(method="asks-values"), tiny(method="bp")])

@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "delog_nb"
 # from the lowest to the highest; a room imports from itself and from those before it
 ORDER = (
-    "experiment",
     "instruments",
+    "experiment",
     "losses",
     "data",
     "nets",

@@ -27,8 +27,9 @@ def fetch(download: Callable[[], Any], what: str, source: str, folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return download()
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; checksums RuntimeErrors
-        reason = " ".join(str(getattr(error, "reason", error)).split()).rstrip(".")
+    except Exception as error:  # no network, a wrong checksum, damaged files
+        words = str(getattr(error, "reason", error)) or type(error).__name__
+        reason = " ".join(words.split()).rstrip(".")[:300]
         raise DataError(
             f"could not get {what} ({reason}): download it from {source} and put it at "
             f"{folder / what}"

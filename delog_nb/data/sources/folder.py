@@ -11,7 +11,10 @@ from delog_nb.data.cache import cached, content_id
 from delog_nb.data.declare import Source, dataset
 from delog_nb.data.decoding import decode_all
 from delog_nb.data.images import DataError, Raw
+from delog_nb.experiment import ReadError
+from delog_nb.instruments.files import MEGABYTE, read_bytes
 
+_MOST_BYTES = 50 * MEGABYTE  # of an image file
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 
 
@@ -23,14 +26,12 @@ def class_names(data_dir: Path) -> tuple[str, ...]:
     folders = {}
     for part in ("train", "test"):
         folder = data_dir / part
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise DataError(
                 f"there is no folder {folder}: images are looked for in "
                 f"{data_dir / 'train'}/<class>/* and {data_dir / 'test'}/<class>/*"
             )
-        folders[part] = {
-            entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."
-        }
+        folders[part] = {entry.name for entry in _entries(folder) if entry.is_dir()}
         if not folders[part]:
             raise DataError(f"{folder} holds no class folders: put images in {folder}/<class>/*")
     for part, other in (("train", "test"), ("test", "train")):
@@ -44,11 +45,20 @@ def class_names(data_dir: Path) -> tuple[str, ...]:
     return tuple(sorted(folders["train"]))
 
 
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, but for hidden files. Raises `DataError` where it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return [entry for entry in found if entry.name[0] != "."]
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror or error}") from error
+
+
 def _list_images(folder: Path) -> list[tuple[str, int, int]]:
     """(path, bytes, modification time) of the images in one class folder, sorted."""
     files = []
-    for entry in os.scandir(folder):
-        if entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS) and entry.is_file():
+    for entry in _entries(folder):
+        if entry.name.lower().endswith(EXTENSIONS) and entry.is_file():
             stat = entry.stat()
             files.append((entry.path, stat.st_size, stat.st_mtime_ns))
     if not files:
@@ -56,6 +66,13 @@ def _list_images(folder: Path) -> list[tuple[str, int, int]]:
             f"class folder {folder} is empty: it needs at least one image ({', '.join(EXTENSIONS)})"
         )
     return sorted(files)
+
+
+def _content(path: Path | str) -> bytes:
+    try:
+        return read_bytes(Path(path), _MOST_BYTES)
+    except ReadError as error:
+        raise DataError(str(error)) from error
 
 
 @dataset(
@@ -85,13 +102,17 @@ class FolderSource(Source):
             for part in ("train", "test")
         }
 
+    def count(self) -> tuple[int, int]:
+        train, test = (sum(map(len, self.files[part])) for part in ("train", "test"))
+        return train, test
+
     def content_id(self) -> str:
         """A hash of all images' bytes and places in the folder."""
         listing = hashlib.sha256(repr(self.files).encode()).hexdigest()
         paths = [Path(f[0]) for parts in self.files.values() for own in parts for f in own]
         return content_id(
             f"folder-{listing[:16]}",
-            ((p.relative_to(self.data_dir).as_posix(), p.read_bytes()) for p in paths),
+            ((p.relative_to(self.data_dir).as_posix(), _content(p)) for p in paths),
         )
 
     def read(self, size: int) -> Raw:
@@ -104,9 +125,7 @@ class FolderSource(Source):
         def decode(part: str) -> tuple[np.ndarray, np.ndarray]:
             paths = [path for files in self.files[part] for path, _, _ in files]
             labels = np.repeat(np.arange(len(names)), [len(f) for f in self.files[part]])
-            images = decode_all(
-                paths, lambda path: Path(path).read_bytes(), size, f"{self.data_dir.name}/{part}"
-            )
+            images = decode_all(paths, _content, size, f"{self.data_dir.name}/{part}")
             return images, labels.astype(np.int64)
 
         return Raw(*decode("train"), *decode("test"), names)

@@ -1,17 +1,20 @@
 """Tiny-ImageNet: the official folder or zip file, its validation images as the test set."""
 
 import hashlib
-import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
+from delog_nb.data.archive import MOST_BYTES, Archive
 from delog_nb.data.cache import cache_dir, cached, content_id
 from delog_nb.data.declare import Source, dataset
 from delog_nb.data.decoding import decode_all
 from delog_nb.data.images import DataError, Raw
 from delog_nb.data.sources.download import fetch
+from delog_nb.experiment import ReadError
+from delog_nb.experiment.fields import shown
+from delog_nb.instruments.files import read_bytes
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -23,7 +26,7 @@ def fetch_tiny_imagenet(folder: Path) -> Path:
     from torchvision.datasets.utils import check_md5, download_url
 
     path = folder / FILE
-    if not path.exists() or not check_md5(path, MD5):
+    if not path.is_file() or not check_md5(path, MD5):
         fetch(lambda: download_url(URL, str(folder), FILE, MD5), FILE, URL, folder)
     return path
 
@@ -49,18 +52,7 @@ class TinyImageNetSource(Source):
         path = folder or fetch_tiny_imagenet(cache_dir() / "downloads")
         self.path = path.resolve()
         if self.path.is_dir():
-            if (
-                not (self.path / "wnids.txt").exists()
-                and (self.path / "tiny-imagenet-200").is_dir()
-            ):
-                self.path = self.path / "tiny-imagenet-200"
-            root = self.path
-            self.names = {
-                file.relative_to(root).as_posix(): file.stat().st_mtime_ns
-                for file in root.rglob("*")
-                if file.is_file()
-            }
-            self._read: Callable[[str], bytes] = lambda name: (root / name).read_bytes()
+            self._open_folder()
         elif self.path.is_file():
             self._open_zip()
         else:
@@ -68,44 +60,62 @@ class TinyImageNetSource(Source):
                 f"there is no {self.path}: data_dir is the unpacked tiny-imagenet-200 folder or "
                 f"its zip file"
             )
-        if "wnids.txt" not in self.names:
-            raise DataError(f"{self.path} has no wnids.txt, so it is not Tiny-ImageNet's layout")
         digest = hashlib.sha256(repr((str(self.path), sorted(self.names.items()))).encode())
         self.key = f"tiny-imagenet-{digest.hexdigest()[:16]}"
 
-    def _open_zip(self) -> None:
-        try:
-            archive = zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise DataError(f"{self.path} is not a readable zip file: {error}") from error
-        for member in archive.namelist():
-            parts = PurePosixPath(member.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
-                raise DataError(
-                    f"{self.path} holds {member!r}, a path that leaves its folder: nothing of it "
-                    f"was read"
-                )
-        prefix = next(
-            (n.removesuffix("wnids.txt") for n in archive.namelist() if n.endswith("wnids.txt")), ""
-        )
+    def _open_folder(self) -> None:
+        inner = self.path / "tiny-imagenet-200"
+        if not (self.path / "wnids.txt").exists() and inner.is_dir():
+            self.path = inner
+        root = self.path
+        if not (root / "wnids.txt").is_file():
+            raise self._without_classes()
         self.names = {
-            info.filename.removeprefix(prefix): info.CRC
-            for info in archive.infolist()
-            if not info.is_dir() and info.filename.startswith(prefix)
+            file.relative_to(root).as_posix(): file.stat().st_mtime_ns
+            for file in root.rglob("*")
+            if file.is_file()
         }
 
         def read(name: str) -> bytes:
             try:
-                return archive.read(prefix + name)
-            except (zipfile.BadZipFile, EOFError) as error:
-                raise DataError(f"{name} in {self.path} is damaged: {error}") from error
+                return read_bytes(root / name, MOST_BYTES)
+            except ReadError as error:
+                raise DataError(str(error)) from error
 
-        self._read = read
+        self._read: Callable[[str], bytes] = read
 
-    def _text(self, name: str) -> list[list[str]]:
+    def _open_zip(self) -> None:
+        archive = Archive(self.path)
+        places = [n for n in archive.members if f"/{n}".endswith("/wnids.txt")]
+        if not places:
+            raise self._without_classes()
+        prefix = min(places, key=len).removesuffix("wnids.txt")
+        self.names = {
+            name.removeprefix(prefix): info.CRC
+            for name, info in archive.members.items()
+            if not info.is_dir() and name.startswith(prefix)
+        }
+        self._read = lambda name: archive.read(prefix + name)
+
+    def _without_classes(self) -> DataError:
+        return DataError(f"{self.path} has no wnids.txt, so it is not Tiny-ImageNet's layout")
+
+    def _rows(self, name: str, columns: tuple[int, ...] = ()) -> list[list[str]]:
+        """The lines of a text file, split at tabs; each has one of these numbers of ``columns``."""
         if name not in self.names:
             raise DataError(f"{self.path} has no {name}: the Tiny-ImageNet download is incomplete")
-        return [line.split("\t") for line in self._read(name).decode().splitlines() if line]
+        try:
+            lines = self._read(name).decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name} in {self.path} is not a text in UTF-8") from error
+        rows = [line.split("\t") for line in lines if line.strip()]
+        for number, row in enumerate(rows, 1):
+            if columns and len(row) not in columns:
+                raise DataError(
+                    f"{name} in {self.path} has {len(row)} columns in row {number}: "
+                    f"{' or '.join(map(str, columns))} are expected"
+                )
+        return rows
 
     def content_id(self) -> str:
         """A hash of all files' names and bytes, the same in a folder and in a zip file."""
@@ -116,24 +126,36 @@ class TinyImageNetSource(Source):
         return cached(f"tiny-imagenet-{self.content_id()}-{size}", lambda: self._decode(size))
 
     def _decode(self, size: int) -> Raw:
-        wnids = [row[0].strip() for row in self._text("wnids.txt")]
+        wnids = [row[0].strip() for row in self._rows("wnids.txt", (1,))]
         index = {wnid: number for number, wnid in enumerate(wnids)}
-        words = {row[0]: row[1].split(",")[0] for row in self._text("words.txt") if len(row) > 1}
+        if not wnids or len(index) < len(wnids):
+            what = "a class twice" if wnids else "no class"
+            raise DataError(f"wnids.txt in {self.path} names {what}")
+        words = {row[0]: row[1].split(",")[0] for row in self._rows("words.txt") if len(row) > 1}
 
-        train: list[tuple[str, int]] = []
-        for wnid in wnids:
-            images = sorted(n for n in self.names if n.startswith(f"train/{wnid}/images/"))
-            if not images:
-                raise DataError(f"class folder train/{wnid}/images in {self.path} is empty")
-            train += [(name, index[wnid]) for name in images]
-        test = []
-        for row in self._text("val/val_annotations.txt"):
-            name = f"val/images/{row[0]}"
+        by_class: dict[str, list[str]] = {wnid: [] for wnid in wnids}
+        for name in sorted(self.names):
+            match name.split("/"):
+                case ["train", wnid, "images", _] if wnid in by_class:
+                    by_class[wnid].append(name)
+        for wnid, names in by_class.items():
+            if not names:
+                folder = shown(f"train/{wnid}/images")
+                raise DataError(f"class folder {folder} in {self.path} is empty")
+        train = [(name, index[wnid]) for wnid, names in by_class.items() for name in names]
+        test: dict[str, int] = {}
+        where = f"val_annotations.txt in {self.path}"
+        for file, wnid, *_ in self._rows("val/val_annotations.txt", (6, 2)):
+            name = f"val/images/{file}"
             if name not in self.names:
-                raise DataError(f"{self.path} has no {name}, which val_annotations.txt names")
-            if row[1] not in index:
-                raise DataError(f"val_annotations.txt names class {row[1]}, wnids.txt does not")
-            test.append((name, index[row[1]]))
+                raise DataError(f"{self.path} has no {name[:200]}, which val_annotations.txt names")
+            if wnid not in index:
+                raise DataError(f"{where} names class {shown(wnid)}, wnids.txt does not")
+            if name in test:
+                raise DataError(f"{where} names {file} twice")
+            test[name] = index[wnid]
+        if not test:
+            raise DataError(f"{where} names no image")
 
         def decode(part: str, rows: list[tuple[str, int]]) -> tuple[np.ndarray, np.ndarray]:
             names = [name for name, _ in rows]
@@ -141,4 +163,4 @@ class TinyImageNetSource(Source):
             return images, np.array([label for _, label in rows], np.int64)
 
         classes = tuple(words.get(wnid, wnid) for wnid in wnids)
-        return Raw(*decode("train", train), *decode("val", test), classes)
+        return Raw(*decode("train", train), *decode("val", list(test.items())), classes)
