@@ -28,7 +28,7 @@ def experiment() -> Experiment:
 
 def make_run(out: Path, beats: Any = None, doom: str = "") -> None:
     """Make the run below ``out``, sending a beat for each step; die at ``doom`` if it is given."""
-    _arm(doom)
+    arm(doom)
     on_event = beats.send_bytes if beats is not None else None
     records.train_once(
         experiment(),
@@ -39,7 +39,7 @@ def make_run(out: Path, beats: Any = None, doom: str = "") -> None:
     )
 
 
-def _arm(doom: str) -> None:
+def arm(doom: str) -> None:
     """Kill this process at a random one of the calls ``doom`` names, before or after it."""
     if not doom:
         return

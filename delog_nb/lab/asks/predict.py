@@ -11,7 +11,8 @@ import pandas as pd
 from IPython.display import display
 
 from delog_nb.data.cache import cache_dir
-from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.errors import ReadError
+from delog_nb.instruments.files import read_json, write_atomically
 from delog_nb.lab.asks.session import headless, show_table
 
 _NOTHING_YET = "nothing yet"
@@ -24,8 +25,8 @@ def _path() -> Path:
 def kept() -> dict[str, str]:
     """All predictions of this learner, by question."""
     try:
-        found = json.loads(_path().read_text())
-    except (OSError, ValueError):
+        found = read_json(_path())
+    except ReadError:
         return {}
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 

@@ -1,0 +1,101 @@
+"""Whole commands, killed by SIGKILL at random moments of their writing, lose nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.runs import ROOT, same_history
+
+from delog_nb import records
+
+SMALL = ["--preset", "quick", "--limit", "60", "--width", "0.125", "--precision", "float32"]
+SMALL += ["--epochs", "3", "--checkpoint-every", "0", "--out", "runs"]
+GRID = """
+fixed: {preset: quick, limit: 60, width: 0.125, precision: float32, epochs: 3}
+cross: {method: [bp, al]}
+"""
+COMMANDS = {
+    "train": ["train", *SMALL],
+    "compare": ["compare", *SMALL, "--methods", "bp,al", "--seeds", "1"],
+    "sweep": ["sweep", "grid.yaml", "--no-notebook", "--workers", "1", "--out", "runs"],
+    "tables": ["tables", "runs"],
+}
+KILLS = 5  # of each
+ARMED = """
+import sys
+from support.crashes import arm
+from delog_nb.cli import main
+arm(sys.argv[1])
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def call(folder: Path, words: list[str], doom: str = "") -> int:
+    """The exit status of a command that ends itself at ``doom``."""
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", ARMED, doom, *words]
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, check=False
+    ).returncode
+
+
+def histories(folder: Path) -> dict[str, list]:
+    """By run, what was trained; whatever is there under its name is whole."""
+    found = list(records.find(folder / "runs"))
+    assert all(isinstance(item, records.Record) for item in found)
+    for path in (folder / "runs").rglob("*.csv"):
+        assert len(pd.read_csv(path)) > 0
+    for path in (folder / "runs").rglob("*.html"):
+        assert path.read_text().rstrip().endswith("</html>")
+    return {item.run_id: item.history for item in found if isinstance(item, records.Record)}
+
+
+def files(folder: Path) -> set[str]:
+    """By name; a killed process's temporary files beside the runs' folders may stay."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+    return {str(path.relative_to(folder)) for path in found}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path) -> None:
+    words = COMMANDS[name]
+
+    def fresh(place: str) -> Path:
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / "grid.yaml").write_text(GRID)
+        if name == "tables":
+            runs = sorted((ROOT / "results" / "cpu").glob("*-bp-*"))[:3]
+            for run in runs:
+                shutil.copytree(run, folder / "runs" / run.name)
+        return folder
+
+    whole = fresh("whole")
+    assert call(whole, words) == 0
+    draw, kills, tries = random.Random(0), 0, 0
+    folder = fresh("0")
+    while kills < KILLS:
+        tries += 1
+        assert tries < 40
+        doom = f"{draw.choice(['before', 'after'])} {draw.choice(['fsync', 'replace'])} "
+        status = call(folder, words, doom + str(draw.randint(1, 6)))
+        histories(folder)  # what a reader finds meanwhile
+        if status == -signal.SIGKILL:
+            kills += 1
+        else:
+            assert status == 0
+            folder = fresh(str(tries))
+    assert call(folder, words) == 0
+    one, other = histories(whole), histories(folder)
+    assert one.keys() == other.keys()
+    assert all(same_history(one[run], other[run]) for run in one)
+    assert files(whole) == files(folder)
