@@ -146,11 +146,9 @@ def _computing(experiment: Experiment) -> tuple[int, int]:
     """``stays`` and ``comes`` of `Need`."""
     for name, short in _LINE.items():
         value = getattr(experiment, name)
-        few = name == "depth" and experiment.components not in (
-            None,
-            1,
-        )  # need a depth of their own
-        if value > 2 * short and not few:
+        # so many components need so deep a network
+        fixed = name == "depth" and experiment.components not in (None, 1)
+        if value > 2 * short and not fixed:
             near, far = (
                 _computing(experiment.model_copy(update={name: size}))
                 for size in (short, 2 * short)
