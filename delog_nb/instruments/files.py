@@ -1,6 +1,7 @@
 """Files: written so that a reader never sees half of one, and read within bounds."""
 
 import contextlib
+import glob
 import json
 import os
 import stat
@@ -10,6 +11,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from delog_nb.instruments.errors import ReadError, WriteError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
+# flags that not every system has; without O_BINARY Windows would change line ends
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 PART = ".part"
 
@@ -25,9 +34,10 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        handle, temporary = _temporary(path)
         with _renamed(handle, temporary, path) as file:
             yield file
+        remove_leftovers(path.parent, path.name)
 
 
 @contextlib.contextmanager
@@ -72,10 +82,33 @@ def _renamed(handle: int, temporary: str, path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process left half-written in ``folder``, where no other one writes."""
-    for path in folder.glob(f".*{PART}"):
-        path.unlink(missing_ok=True)
+def _temporary(path: Path) -> tuple[int, str]:
+    """A file beside ``path``, locked for as long as it is open."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        if fcntl is None:
+            return handle, name
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another process took it for a leftover before it was locked
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left half-written in ``folder`` in place of the file ``name``.
+
+    A file that is still being written is locked, and stays.
+    """
+    name = name if name == "*" else glob.escape(name)
+    for path in folder.glob(f".{name}.*{PART}"):
+        with contextlib.suppress(OSError):
+            if fcntl is None:
+                path.unlink()
+            elif path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
 
 
 MEGABYTE = 1_000_000
@@ -90,7 +123,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         ReadError: the file is not there, no regular file, too large, or cannot be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | _NO_WAIT)
         with os.fdopen(handle, "rb") as file:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):

@@ -59,9 +59,7 @@ def histories(folder: Path) -> dict[str, list]:
 
 
 def files(folder: Path) -> set[str]:
-    """By name; a killed process's temporary files beside the runs' folders may stay."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
-    return {str(path.relative_to(folder)) for path in found}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.long

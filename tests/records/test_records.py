@@ -131,6 +131,27 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path) -
     assert path.read_text() == "new"
 
 
+def test_a_write_removes_what_a_killed_one_left_and_nothing_that_is_being_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a[1].csv"
+    others = [
+        tmp_path / name for name in (".b.csv.12345678.part", ".a1.csv.12345678.part", "a.part")
+    ]
+    for other in others:
+        other.write_text("")
+    left = tmp_path / ".a[1].csv.12345678.part"
+    left.write_text("half of")
+    with write_atomically(path) as slow:
+        slow.write(b"slow")
+        with write_atomically(path) as quick:
+            quick.write(b"quick")
+        assert path.read_text() == "quick"
+        assert not left.exists()
+    assert path.read_text() == "slow"
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
 def test_mean_and_std() -> None:
     assert records.mean_and_std([2.0, 4.0, 9.0]) == (5.0, math.sqrt((9 + 1 + 16) / 2))
     mean, std = records.mean_and_std([2.0])
