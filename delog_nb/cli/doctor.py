@@ -64,9 +64,9 @@ def _threads() -> str:
 
 
 def _memory() -> str:
-    import psutil
+    from delog_nb.instruments.machine import available_bytes
 
-    free = psutil.virtual_memory().available / 2**30
+    free = available_bytes() / 2**30
     if free < 1.5:
         raise MemoryError(f"{free:.1f} GiB free")
     return f"{free:.1f} GiB free"

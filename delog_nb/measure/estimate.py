@@ -5,13 +5,13 @@ import statistics
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from delog_nb.data import count, load, shape
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.instruments.clock import duration
+from delog_nb.instruments.machine import available_bytes
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts, shapes_of, step_memory
 from delog_nb.measure.trial import Trial
@@ -71,7 +71,7 @@ def free_bytes(device: torch.device) -> int:
     """Memory that can be had on ``device``."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
+    return available_bytes()
 
 
 def estimate(experiment: Experiment) -> Estimate:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from delog_nb import methods, records, train
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, plugins, registry
 from delog_nb.grids import expectation
+from delog_nb.instruments import machine
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure import cost, estimate
 
@@ -172,6 +174,43 @@ def test_on_a_gpu_its_own_memory_is_asked_and_the_main_one_for_loading(
     free["cuda"] = needed.on_device() // 2
     with pytest.raises(ExperimentError, match="MB of GPU memory, and"):
         estimate.check_memory([experiment])
+
+
+GROUPS = {
+    "v2": ("0::/a/b", "a/b", "memory.max", "memory.current", "inactive_file"),
+    "v2, a folder above": ("0::/a/b", "a", "memory.max", "memory.current", "inactive_file"),
+    "v2, its own root": ("0::/../x", "", "memory.max", "memory.current", "inactive_file"),
+    "v1": ("9:cpu,memory:/a\n0::/", "memory/a", "memory.limit_in_bytes", "memory.usage_in_bytes",
+           "total_inactive_file"),
+    "v1, the host's path": ("4:memory:/docker/x", "memory", "memory.limit_in_bytes",
+                            "memory.usage_in_bytes", "total_inactive_file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_a_containers_limit_is_seen(kind: str, tmp_path: Path) -> None:
+    """Of what is used, cache that can be dropped is free; a limit that is none changes nothing."""
+    line, folder, limit, used, cache = GROUPS[kind]
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"1:name=systemd:/\n{line}\n")
+    group = tmp_path / "sys/fs/cgroup" / folder
+    group.mkdir(parents=True)
+    contents = {limit: "8000000\n", used: "7000000\n", "memory.stat": f"anon 5\n{cache} 2000000\n"}
+    for name, content in contents.items():
+        (group / name).write_text(content)
+    assert machine.available_bytes(tmp_path) == 3_000_000
+    for unlimited in ("max\n", f"{2**63 - 4096}\n"):
+        (group / limit).write_text(unlimited)
+        assert machine.available_bytes(tmp_path) > 100_000_000
+
+
+def test_what_a_container_leaves_is_what_training_may_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = tiny(method="bp")
+    needed = max(estimate.need(experiment).on_device(), estimate.need(experiment).loading)
+    for left in (needed, needed - 1):
+        monkeypatch.setattr(machine, "_left_by_limits", lambda _, left=left: iter([left]))
+        with pytest.raises(ExperimentError) if left < needed else nullcontext():
+            estimate.check_memory([experiment])
 
 
 VALUES = """
