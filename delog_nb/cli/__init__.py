@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "list, compare or remove records",
     "probe": "measure what the features of finished runs still hold",
     "params": "print the parameter table",
+    "methods": "show every method's loss, its cost beside BP's, and figures with their conditions",
     "explain": "show a method's file, its formulas beside the lines that compute them",
     "lessons": "run the lessons, measure them and store their outputs",
     "check-submissions": "check the exercises of a folder of submitted notebooks",
@@ -28,7 +29,7 @@ COMMANDS = {
 }
 FAULT = 70  # the exit status of a fault of ours: EX_SOFTWARE of sysexits.h
 # those that make runs, and the table of all methods
-WITH_PLUGINS = ("compare", "train", "sweep", "probe", "params", "explain")
+WITH_PLUGINS = ("compare", "train", "sweep", "probe", "params", "methods", "explain")
 
 
 def _module(command: str) -> ModuleType:

@@ -71,11 +71,15 @@ class MethodEntry(Entry):
 
     ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
     place among the colours, dashes and marks of figures; plug-ins take the next free ones.
+    ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
+    the features of the component below.
     """
 
     components: Counts = Counts()  # noqa: RUF009 - a tuple
     refuses: Mapping[str, str] = field(default_factory=dict)
     style: int | None = None
+    loss: str = ""
+    constant: str = ""
 
 
 @dataclass(frozen=True)

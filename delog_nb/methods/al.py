@@ -101,6 +101,8 @@ RATE = Option(
     components=Counts("H", "H", "H", "AL cuts every block"),
     style=3,
     published="Kao & Chen, 2021; Wu et al., 2022",
+    loss="MSE(b_l(r_l), t_l) + MSE(inv_l(t_l), t_{l-1}), t_l = g_l(t_{l-1}), t_0 = onehot(y)",
+    constant="t_l for the bridge b_l; t_{l-1} for the encoder g_l",
 )
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """One component a block; the network's own classifier is not used."""

@@ -7,7 +7,13 @@ from delog_nb.methods.component import Component, CrossEntropy, Method, NetMaker
 from delog_nb.methods.declare import method
 
 
-@method("bp", label="BP", components=Counts(1, 1, 1, "BP is one gradient flow"), style=1)
+@method(
+    "bp",
+    label="BP",
+    components=Counts(1, 1, 1, "BP is one gradient flow"),
+    style=1,
+    loss="CE(f_{H+1}(r_H), y)",
+)
 def build(net: NetMaker, options: SimpleNamespace) -> Method:  # noqa: ARG001
     """All layers in one component, trained by cross-entropy."""
     return Method([Component(net().layers(), CrossEntropy())])

@@ -28,6 +28,8 @@ def method(
     style: int | None = None,
     revision: int = 1,
     published: str = "",
+    loss: str = "",
+    constant: str = "",
 ) -> Callable[[Made], Made]:
     """Make a method of a local objective, or of a function that builds one.
 
@@ -49,6 +51,8 @@ def method(
         refuses: nets that it cannot go on, by name, each with the reason
         revision: raise it when the method's numbers change
         published: the paper or code that it follows
+        loss: its local loss as a formula
+        constant: what gets no gradient in it, beyond the features of the component below
 
     Raises:
         ExperimentError: the name is taken, or an option is declared otherwise elsewhere.
@@ -64,6 +68,8 @@ def method(
             options=tuple(options),
             revision=revision,
             published=published,
+            loss=loss,
+            constant=constant,
             module="" if plugin else module,
             plugin=plugin,
             components=components if isinstance(components, Counts) else Counts(default=components),

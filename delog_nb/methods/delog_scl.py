@@ -66,6 +66,7 @@ SCALING = Option(
     options=(heads.POOL, HEAD, HEAD_HIDDEN, HEAD_DIM, TAU, SCALING),
     style=0,  # the course's subject takes the first colour
     published="Delog-SCL, this course's paper; SCPL in the authors' code",
+    loss="SCL(g_l(r_l), y); the classifier: CE(f_{H+1}(r_H), y)",
 )
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """Gradient flows with contrastive losses; one alone is the long flow of Fig. 4, which is BP."""

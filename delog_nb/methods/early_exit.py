@@ -41,7 +41,14 @@ EXIT_HIDDEN = Option(
 )
 
 
-@method("early-exit", label="Early Exit", options=(heads.POOL, EXIT_HIDDEN), style=2)
+@method(
+    "early-exit",
+    label="Early Exit",
+    options=(heads.POOL, EXIT_HIDDEN),
+    style=2,
+    published="the baseline of this course's paper; Mostafa et al., 2018",
+    loss="CE(e_l(r_l), y)",
+)
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """As many gradient flows as are asked for; one is BP."""
     backbone = net()

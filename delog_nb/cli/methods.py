@@ -1,0 +1,172 @@
+"""``delog-nb methods``: what every method learns from, and what it costs beside BP."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
+from delog_nb.experiment import Experiment, experiments_of
+from delog_nb.experiment.registry import FIELDS, METHODS, NETS, MethodEntry
+
+if TYPE_CHECKING:
+    from delog_nb.records import Record
+
+PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
+Lines = list[tuple[str, str]]
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--markdown", action="store_true", help="print a page in Markdown")
+    parser.add_argument(
+        "--runs", type=Path, action="append", default=[], help="folder of records to set beside"
+    )
+    add_force_flag(parser)
+    add_experiment_flags(parser, without=("method",))
+
+
+def run(values: argparse.Namespace) -> int:
+    """Print all methods, by default with what they cost on the paper's ConvNet for CIFAR-10."""
+    given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
+    net = given.get("net", "convnet")
+    names = [name for name in METHODS if net not in METHODS[name].refuses]
+    todo = dict(zip(names, experiments_of([given | {"method": m} for m in names]), strict=True))
+
+    from delog_nb.measure.estimate import check_weights
+
+    if not values.force:
+        check_weights(todo.values())
+    ours = _comparable(values.runs)
+    found = {
+        f"{entry.label} (`{name}`)": _lines(name, entry, todo, ours)
+        for name, entry in METHODS.items()
+    }
+    print(_markdown(found) if values.markdown else _text(found))
+    return 0
+
+
+def _lines(
+    name: str, entry: MethodEntry, todo: dict[str, Experiment], ours: Iterable[Record]
+) -> Lines:
+    refused = [f"not on {NETS.label(net)}, since {why}" for net, why in entry.refuses.items()]
+    allowed = [NETS.label(net) for net in NETS if net not in entry.refuses]
+    lines = [
+        ("Local loss", entry.loss),
+        ("Constant in it", entry.constant),
+        ("Cost", _cost(name, todo)),
+        ("Nets", "; ".join([", ".join(allowed), *refused])),
+        ("From", entry.published),
+        *(("Published", text) for text in published(name)),
+        *(("Measured here", text) for text in _measured(name, ours)),
+    ]
+    return [(noun, text) for noun, text in lines if text]
+
+
+def _cost(name: str, todo: dict[str, Experiment]) -> str:
+    if name not in todo:
+        return ""
+
+    from delog_nb.measure.cost import parameter_counts, step_bytes
+
+    run, bp = todo[name], todo["bp"]
+    (training, inference), (plain, _) = parameter_counts(run), parameter_counts(bp)
+    memory, least = step_bytes(run), step_bytes(bp)
+    where = f"{run.net_label}, {run.data_label}, batch {run.batch_size}"
+    text = f"{training:,} parameters in training, {inference:,} at inference, "
+    text += f"{memory / 1e6:,.0f} MB a step in float32 ({where})"
+    if name == "bp":
+        return text
+    return f"{text}: {training / plain:.2f} and {memory / least:.2f} times those of BP"
+
+
+def published(name: str) -> list[str]:
+    """Figures from papers, each with what it was made with."""
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == name]
+    return [
+        f"{row['test_error']} % test error, {row['dataset']}, {row['net']}, "
+        f"{_cut(row['components'])}: "
+        f"{row['epochs']} epochs, {row['image_size']} pixels, width {row['width']}, "
+        f"{row['views']} view, {row['selection']} ({row['source']})"
+        for row in rows
+    ]
+
+
+def _comparable(folders: Iterable[Path]) -> list[Record]:
+    """Records of runs whose method is as its preset has it, where BP has one of the same size."""
+    from delog_nb import records
+
+    found: dict[str, list[Record]] = {}
+    for item in (item for folder in folders for item in records.find(folder)):
+        if isinstance(item, ValueError):
+            print(f"Skipped: {item}", file=sys.stderr)
+        elif item.results["test_acc"] is not None:
+            size = {name: item.experiment.get(name) for name in FIELDS if name not in _OWN}
+            as_preset = item.experiment == Experiment(**size, method=item.experiment.method)
+            if as_preset:
+                found.setdefault(str(size), []).append(item)
+    kept = [alike for alike in found.values() if any(r.experiment.method == "bp" for r in alike)]
+    return [record for alike in kept for record in alike]
+
+
+_OWN = "method", "components", "cut"  # what a method chooses by itself
+
+
+def _measured(name: str, ours: Iterable[Record]) -> list[str]:
+    """Our records, as `published` says the papers'."""
+    from delog_nb.records import mean_and_std
+
+    alike: dict[Experiment, list[Record]] = {}
+    for record in ours:
+        if record.experiment.method == name:
+            alike.setdefault(record.experiment.but(seed=0), []).append(record)
+    return [
+        _figure(run, *mean_and_std([100 - 100 * r.results["test_acc"] for r in found]), len(found))
+        for run, found in alike.items()
+    ]
+
+
+def _figure(run: Experiment, mean: float, std: float, seeds: int) -> str:
+    images = "" if run.limit is None else f"{run.limit:,} images, "
+    views = 1 if run.augment == "none" else 2
+    spread = f" ± {std:.2f}" if seeds > 1 else ""
+    return (
+        f"{mean:.2f}{spread} % test error (n {seeds}), {run.data_label}, {run.net_label}, "
+        f"{_cut(run.num_components)}: {images}{run.epochs} epochs, {run.image_size} pixels, width "
+        f"{run.width:g}, {views} view{'s' * (views > 1)}, last epoch"
+    )
+
+
+def _cut(components: int | str) -> str:
+    return "end to end" if int(components) == 1 else f"{components} components"
+
+
+def _text(found: dict[str, Lines]) -> str:
+    parts = []
+    for title, lines in found.items():
+        parts.append(title.replace("`", ""))
+        for noun, text in lines:
+            parts += textwrap.wrap(
+                text, 98, initial_indent=f"  {noun:<16}", subsequent_indent=" " * 18
+            )
+        parts.append("")
+    return "\n".join(parts[:-1])
+
+
+def _markdown(found: dict[str, Lines]) -> str:
+    parts = [
+        "# Methods",
+        "Written by `delog-nb methods --markdown --runs results/cpu`. `delog-nb explain METHOD` "
+        "shows a method's file with its formulas beside the lines that compute them. A published "
+        "figure and ours stand side by side, not in one table: nets, images, epochs, views and "
+        "the choice of the epoch differ, and each says which they are.",
+    ]
+    for title, lines in found.items():
+        parts.append(f"## {title}")
+        parts.append("\n".join(f"- **{noun}:** {text}" for noun, text in lines))
+    return "\n\n".join(parts)
