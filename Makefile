@@ -31,8 +31,9 @@ $(READY): pyproject.toml constraints.txt
 setup: $(READY)  ## set up everything in .venv
 
 # JupyterLab refuses root, which is who one is in a container; it listens on this machine alone.
+# By exec, a signal that ends make ends it as well.
 lab: $(READY)  ## open the lessons in JupyterLab, or print the address where no browser is
-	cd notebooks && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) 00_start.ipynb
+	cd notebooks && exec ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) 00_start.ipynb
 
 test: $(READY)  ## check style and types, run tests and lessons, without what is long
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import traceback
@@ -10,7 +11,8 @@ from importlib import import_module
 from types import ModuleType
 
 from delog_nb.cli.flags import Parser, use_plugins
-from delog_nb.experiment import DelogError
+from delog_nb.experiment import DelogError, ExperimentError
+from delog_nb.experiment.plugins import failure
 
 # command: one line of help. The module of its name (_ for -) adds its flags and runs it.
 COMMANDS = {
@@ -46,17 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words[:1] and words[0] in WITH_PLUGINS:
             use_plugins(words[1:])
-    except DelogError as error:
-        return _refused(error)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, line in COMMANDS.items():
-        command = commands.add_parser(name, help=line, description=line)
-        if name in words[:1]:  # the others' flags are not needed
-            _module(name).add_flags(command)
-    if not words:
-        parser.print_help()
-        return 0
-    try:
+        commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+        for name, line in COMMANDS.items():
+            command = commands.add_parser(name, help=line, description=line)
+            if name in words[:1]:  # the others' flags are not needed
+                _module(name).add_flags(command)
+        if not words:
+            parser.print_help()
+            return 0
         values = parser.parse_args(words)
         status: int = _module(values.command).run(values)
         sys.stdout.flush()
@@ -69,14 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except DelogError as error:
         return _refused(error)
+    except argparse.ArgumentError as error:  # of flags that are made, not of words that are read
+        what = "an option of a plug-in has the name of another flag"
+        return _refused(ExperimentError(f"{what}: {error}"))
     except KeyboardInterrupt:
         print("delog-nb: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output has gone, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception:  # noqa: BLE001 - whatever is left is a fault of ours
-        return _fault()
+    except Exception as error:  # noqa: BLE001 - a plug-in's; whatever is left is a fault of ours
+        theirs = failure(error)
+        return _refused(ExperimentError(theirs)) if theirs else _fault()
 
 
 def _fault() -> int:

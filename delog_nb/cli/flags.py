@@ -143,7 +143,9 @@ def add_experiment_flags(parser: argparse.ArgumentParser, without: Collection[st
         options: dict[str, Any] = {
             "dest": parameter.name,
             "default": None,
-            "help": f"{parameter.help}{unit} (default: {parameter.default_text})",
+            "help": f"{parameter.help}{unit} (default: {parameter.default_text})".replace(
+                "%", "%%"
+            ),
         }
         if parameter.kind == "bool":
             options["action"] = argparse.BooleanOptionalAction

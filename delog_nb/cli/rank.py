@@ -14,7 +14,7 @@ from delog_nb.cli.progress import stop_on_signal
 from delog_nb.data import load
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check
-from delog_nb.pipeline.watch import STATUS, PeerLost
+from delog_nb.pipeline.watch import STATUS, PeerLost, end_with_launcher
 from delog_nb.pipeline.world import check_launched, first_then_others, joined
 from delog_nb.training import planned
 
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = parser.parse_args(words)
         experiment = Experiment(**experiment_values(values))
         check_launched()
+        end_with_launcher()
         if not values.data_parallel:
             check(experiment, int(os.environ["WORLD_SIZE"]))
     except DelogError as error:

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from delog_nb.data.images import Raw
 from delog_nb.experiment import ExperimentError
+from delog_nb.experiment.entries import DatasetEntry
 from delog_nb.experiment.plugins import origin
-from delog_nb.experiment.registry import DATASETS, DatasetEntry
+from delog_nb.experiment.registry import DATASETS
 
 Made = TypeVar("Made", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
@@ -41,6 +41,9 @@ def decode_all(
                 pixels = pixels.resize((size, size), Image.Resampling.BICUBIC)
         except DataError:
             raise
+        except UnidentifiedImageError as error:
+            kinds = ", ".join(_FORMATS)
+            raise DataError(f"{name} is not a readable image: none of {kinds}") from error
         except Exception as error:  # Pillow raises what it likes for damaged files
             why = " ".join(str(error).split())[:300] or type(error).__name__
             raise DataError(f"{name} is not a readable image: {why}") from error

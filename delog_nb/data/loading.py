@@ -11,6 +11,7 @@ from torch import Tensor
 from delog_nb.data.declare import Source
 from delog_nb.data.images import DataError, ImageData, Raw, Split, statistics, stratified
 from delog_nb.experiment import Experiment
+from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import DATASETS, FIELDS
 
 
@@ -33,7 +34,8 @@ def source(experiment: Experiment) -> Source:
         raise DataError(f"data_dir {folder} does not exist")
     if folder is None and entry.needs_dir:
         raise DataError(f"data_dir is missing: {entry.needs_dir}")
-    made: Source = entry.make(folder)
+    with called(entry.plugin):
+        made: Source = entry.make(folder)
     return made
 
 
@@ -59,7 +61,8 @@ def load(experiment: Experiment) -> ImageData:
             f"data_dir {experiment.data_dir} holds other images than data_id = "
             f"{experiment.data_id} says: they are {found or 'known by their name alone'}"
         )
-    raw = _resized(own.read(experiment.image_size), experiment.image_size)
+    with called(entry.plugin):
+        raw = _resized(own.read(experiment.image_size), experiment.image_size)
     if 0 < entry.classes < len(raw.classes):
         raise DataError(
             f"dataset {experiment.dataset} has labels of {len(raw.classes)} classes where it "

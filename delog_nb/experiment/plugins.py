@@ -8,6 +8,7 @@ that needs it, and must import what it uses.
 import hashlib
 import linecache
 import sys
+import traceback
 import types
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from delog_nb.instruments.errors import ExperimentError, ReadError
+from delog_nb.instruments.errors import DelogError, ExperimentError, ReadError
 from delog_nb.instruments.files import MEGABYTE, read_text
 
 GROUP = "delog_nb.plugins"  # entry points: each one names a module
@@ -46,6 +47,7 @@ class Plugin:
 
 _running: ContextVar[Plugin | None] = ContextVar("running", default=None)
 _collected: ContextVar[list[Any] | None] = ContextVar("collected", default=None)
+_run: list[Plugin] = []  # those whose source has been run here
 
 
 def origin(frame: FrameType) -> Plugin | None:
@@ -91,8 +93,7 @@ def entries_of(plugin: Plugin) -> tuple[Any, ...]:
     Raises:
         ExperimentError: it does not run, or declares nothing.
     """
-    name = f"delog_nb_plugin_{plugin.digest}"
-    file = f"<{name}>"
+    name, file = _module(plugin), _file(plugin)
     module = types.ModuleType(name)
     entries: list[Any] = []
     lines = plugin.source.splitlines(keepends=True)
@@ -101,12 +102,12 @@ def entries_of(plugin: Plugin) -> tuple[Any, ...]:
     try:
         with _as(plugin, entries):
             exec(compile(plugin.source, file, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ExperimentError(
-            f"plug-in {plugin.name} does not run alone: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}{_line(error, file)}"
+            f"plug-in {plugin.name} does not run alone: {_said(error, plugin)}"
         ) from error
+    _run.append(plugin)
     if not entries:
         raise ExperimentError(
             f"plug-in {plugin.name} declares nothing: it needs @delog_nb.method, @delog_nb.net or "
@@ -115,16 +116,46 @@ def entries_of(plugin: Plugin) -> tuple[Any, ...]:
     return tuple(entries)
 
 
-def _line(error: BaseException, file: str) -> str:
-    """The last line of ``file`` that led to ``error``."""
-    if isinstance(error, SyntaxError):
-        return f" (line {error.lineno})"
-    traceback, line = error.__traceback__, None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == file:
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return "" if line is None else f" (line {line})"
+@contextmanager
+def called(plugin: Plugin | None) -> Iterator[None]:
+    """What a plug-in's code raises in the block comes out as `ExperimentError`."""
+    try:
+        yield
+    except DelogError:
+        raise
+    except Exception as error:
+        if plugin is None:
+            raise
+        raise ExperimentError(f"plug-in {plugin.name} fails: {_said(error, plugin)}") from error
+
+
+def failure(error: BaseException) -> str:
+    """One sentence where ``error`` came out of the code of a plug-in; else nothing."""
+    for plugin in _run:
+        if _line(error, plugin) is not None:
+            return f"plug-in {plugin.name} fails: {_said(error, plugin)}"
+    return ""
+
+
+def _module(plugin: Plugin) -> str:
+    return f"delog_nb_plugin_{plugin.digest}"
+
+
+def _file(plugin: Plugin) -> str:
+    return f"<{_module(plugin)}>"
+
+
+def _said(error: BaseException, plugin: Plugin) -> str:
+    line = error.lineno if isinstance(error, SyntaxError) else _line(error, plugin)
+    text = " ".join(traceback.format_exception_only(error)[-1].split())
+    return text if line is None else f"{text} (line {line})"
+
+
+def _line(error: BaseException, plugin: Plugin) -> int | None:
+    """The last line of the plug-in that led to ``error``."""
+    places = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in places if frame.f_code.co_filename == _file(plugin)]
+    return lines[-1] if lines else None
 
 
 def read(path: Path | str) -> Plugin:

@@ -9,110 +9,18 @@ so that the command line can show its help without importing them;
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from delog_nb.experiment import plugins
+from delog_nb.experiment.entries import Counts, DatasetEntry, Entry, MethodEntry, NetEntry, checked
 from delog_nb.experiment.fields import Option
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.instruments.errors import ExperimentError
 
 TABLE = Path(__file__).with_name("declared.json")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What every method, net and data set declares.
-
-    Args:
-        name: on the command line and in files
-        label: in tables and figures
-        options: what it reads of a run's choices, beyond those that every run has
-        revision: is raised when its numbers change; a part of a run's identity
-        published: the paper or code that it follows
-        module: of the package's own: where it is defined
-        make: what was decorated; None until ``module`` is imported
-        plugin: where it was defined, unless in this package
-    """
-
-    name: str
-    label: str
-    options: tuple[Option, ...] = ()
-    revision: int = 1
-    published: str = ""
-    module: str = ""
-    make: Any = field(default=None, compare=False)
-    plugin: Plugin | None = None
-
-
-class Counts(NamedTuple):
-    """How many components a method can have; ``H`` stands for the hidden blocks (or layers).
-
-    ``why`` says why there are no others, where ``low`` and ``high`` are the same.
-    """
-
-    low: int | str = 1
-    high: int | str = "H + 1"
-    default: int | str = "H + 1"
-    why: str = ""
-
-    def at(self, hidden: int) -> tuple[int, int, int]:
-        """(low, high, default) for ``hidden`` blocks."""
-        words: dict[Any, int] = {"H": hidden, "H + 1": hidden + 1}
-        low, high, default = (int(words.get(count, count)) for count in self[:3])
-        return low, high, default
-
-
-@dataclass(frozen=True)
-class MethodEntry(Entry):
-    """A training method. ``make(net, options)`` builds it.
-
-    ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
-    place among the colours, dashes and marks of figures; plug-ins take the next free ones.
-    ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
-    the features of the component below.
-    """
-
-    components: Counts = Counts()  # noqa: RUF009 - a tuple
-    refuses: Mapping[str, str] = field(default_factory=dict)
-    style: int | None = None
-    loss: str = ""
-    constant: str = ""
-
-
-@dataclass(frozen=True)
-class NetEntry(Entry):
-    """A network. ``make(in_shape, classes, width, depth, **options)`` gives its `Parts`.
-
-    ``min_size`` is the smallest image side, in pixels, that its blocks allow.
-    """
-
-    min_size: int = 1
-
-
-@dataclass(frozen=True)
-class DatasetEntry(Entry):
-    """What is known of a data set before it is read. ``make(folder)`` gives its source.
-
-    ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]; where they are None they are
-    computed from the training images. ``classes`` is 0 and ``images`` (for training, for testing)
-    None where only the files can tell. ``by_content``: the name does not say which images these
-    are, so that a run is known by a hash of their bytes. ``needs_dir``: they lie in ``data_dir``,
-    and ``needs_dir`` says in words what is looked for there.
-    """
-
-    channels: int = 3
-    size: int = 32
-    classes: int = 0
-    images: tuple[int, int] | None = None
-    flip: bool = True
-    crop_padding: int = 4
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    by_content: bool = False
-    needs_dir: str = ""
 
 
 Kind = TypeVar("Kind", bound=Entry)
@@ -166,9 +74,10 @@ class Registry(Mapping[str, Kind], Generic[Kind]):
         """Register ``entry``; a plug-in's replaces an earlier one of its name.
 
         Raises:
-            ExperimentError: the name cannot be one, or is one of the package's own, or an option
-                is declared otherwise elsewhere.
+            ExperimentError: what is declared is of another type, the name cannot be one, or is one
+                of the package's own, or an option is declared otherwise elsewhere.
         """
+        entry = checked(entry, self.noun)
         options = tuple(replace(option, group=self.group) for option in entry.options)
         entry = replace(entry, options=options)
         if plugins.collect(entry):

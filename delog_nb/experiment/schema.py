@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
 
 from delog_nb.experiment import identity
+from delog_nb.experiment.entries import Entry
 from delog_nb.experiment.fields import Option, field_of, option_of
 from delog_nb.experiment.optimizers import OPTIMIZERS
 from delog_nb.experiment.presets import PRESETS
-from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES, Entry
+from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS, REGISTRIES
 from delog_nb.experiment.rules import (
     NAMED,
     filled,

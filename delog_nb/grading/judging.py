@@ -11,6 +11,7 @@ from delog_nb.course.exercises import EXERCISES
 from delog_nb.course.replies import as_data
 from delog_nb.grading import wire
 from delog_nb.grading.sandbox import Sandbox
+from delog_nb.instruments.errors import printable
 
 _UNASKED = {  # results that need no judge
     "missing": "no cell checks this exercise",
@@ -34,7 +35,7 @@ def grade(
         late = sandbox.late
         result = "timeout" if late else "crashed"
         message = f"no result after {late} s" if late else f"its process ended: {sandbox.ended}"
-    return result, "".join(c if c.isprintable() else "?" for c in message)[:_LONGEST]
+    return result, printable(message)[:_LONGEST]
 
 
 def _converse(

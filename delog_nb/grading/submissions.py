@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
 import queue
 import re
@@ -13,16 +14,17 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import nbformat
-from nbformat import NotebookNode
+from pydantic import BaseModel, ValidationError
 
-from delog_nb.course.building import tags
-from delog_nb.experiment import ExperimentError
+from delog_nb.experiment import ExperimentError, ReadError
 from delog_nb.grading.sandbox import Limits, Sandbox
+from delog_nb.instruments.errors import printable
+from delog_nb.instruments.files import MEGABYTE, read_text
+from delog_nb.records.reading import first_sentence
 
-_LARGEST = 20 * 10**6  # bytes of a notebook
+_LARGEST = 20 * MEGABYTE  # of a notebook
 _CHECK = re.compile(r"""\bcheck\(\s*(?:name\s*=\s*)?["']([\w-]+)["']""")
 _Cells: TypeAlias = tuple[tuple[str, list[str]], ...]  # sources and tags
 
@@ -68,21 +70,41 @@ def _submissions(folder: Path) -> list[_Submission]:
         problem = ""
         try:
             cells = _cells(path)
-        except Exception as error:  # noqa: BLE001 - what a broken file raises cannot be listed
-            reason = " ".join(str(error).split()) or type(error).__name__
-            problem = f"not a readable notebook: {reason[:200]}"
-        found.append(_Submission(student, place.as_posix(), cells, problem))
+        except (ReadError, ValueError) as error:
+            problem = f"not a readable notebook: {printable(str(error))[:200]}"
+        found.append(_Submission(printable(student), printable(place.as_posix()), cells, problem))
     return found
 
 
+class _Metadata(BaseModel):
+    tags: list[str] = []
+
+
+class _Cell(BaseModel):
+    cell_type: Literal["code", "markdown", "raw"]
+    source: str | list[str]
+    metadata: _Metadata = _Metadata()
+
+
+class _Notebook(BaseModel):
+    """Of nbformat 4 what is looked at; outputs and all else may be anything."""
+
+    nbformat: Literal[4]
+    cells: list[_Cell]
+
+
 def _cells(path: Path) -> _Cells:
-    if path.is_symlink() or not path.is_file():
-        raise ValueError("it is a link or no file")
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"it has more than {_LARGEST / 1e6:.0f} MB")
-    notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    """The code cells of a notebook. Raises `ReadError` or ValueError where it is none."""
+    if path.is_symlink():
+        raise ValueError("it is a link")
+    try:
+        notebook = _Notebook.model_validate(json.loads(read_text(path, _LARGEST)))
+    except ValidationError as error:
+        raise ValueError(first_sentence(error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return tuple(
-        (str(cell.source), [str(tag) for tag in tags(cell)])
+        ("".join(cell.source), cell.metadata.tags)
         for cell in notebook.cells
         if cell.cell_type == "code"
     )

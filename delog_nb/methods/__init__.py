@@ -10,6 +10,8 @@ from torch import nn
 
 from delog_nb import data, nets
 from delog_nb.experiment import Experiment
+from delog_nb.experiment.fields import shown
+from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import METHODS
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, CrossEntropy, Method, Objective
@@ -52,5 +54,8 @@ def build(
         net = partial(nets.build, experiment, shape, classes)
         if blocks is not None:
             net = partial(nets.of_blocks, blocks, shape, classes)
-        made: Method = entry.make(net, options)
+        with called(entry.plugin):
+            made = entry.make(net, options)
+            if not isinstance(made, Method):
+                raise TypeError(f"build(net, options) returned {shown(made)}, which is no Method")
     return made

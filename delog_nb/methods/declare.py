@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from torch import nn
 
 from delog_nb.experiment import ExperimentError, Option
+from delog_nb.experiment.entries import Counts, MethodEntry
 from delog_nb.experiment.plugins import origin
-from delog_nb.experiment.registry import METHODS, Counts, MethodEntry
+from delog_nb.experiment.registry import METHODS
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -23,7 +24,7 @@ def method(
     *,
     label: str,
     options: Sequence[Option] = (),
-    components: Counts | int | str = Counts(),  # noqa: B008 - it is a tuple
+    components: Counts | int | Literal["H", "H + 1"] = Counts(),  # noqa: B008 - it is a tuple
     refuses: Mapping[str, str] | None = None,
     style: int | None = None,
     revision: int = 1,
@@ -95,6 +96,13 @@ def described(name: str, made: Any, **declared: Any) -> MethodEntry:
         raise ExperimentError(
             f"@delog_nb.method stands on {made.__name__}, which is no delog_nb.Objective"
         )
+    try:
+        inspect.signature(made.forward).bind("self", "r", "batch")
+        there = made.forward is not Objective.forward
+    except TypeError:
+        there = False
+    if not there:
+        raise ExperimentError(f"{made.__name__} needs a method forward(self, r, batch)")
     own = _from_keywords(made, entry.label, {option.name for option in entry.options})
     return replace(entry, options=(*entry.options, *own), make=_cut_with(made))
 

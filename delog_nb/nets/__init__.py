@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from delog_nb.experiment import Experiment
+from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import NETS
 from delog_nb.nets.backbone import Backbone, Parts, Shape
 from delog_nb.nets.declare import net
@@ -31,10 +32,11 @@ def build(
     """
     entry = NETS.loaded(experiment.net)
     options = {option.name: experiment.get(option.name, option.default) for option in entry.options}
-    parts = entry.make(in_shape, classes, experiment.width, experiment.depth, **options)
-    if not pooled:
-        parts = parts._replace(pool=None)
-    return Backbone(parts, in_shape, classes, experiment.depth, experiment.cut)
+    with called(entry.plugin):
+        parts = entry.make(in_shape, classes, experiment.width, experiment.depth, **options)
+        if not pooled:
+            parts = parts._replace(pool=None)
+        return Backbone(parts, in_shape, classes, experiment.depth, experiment.cut)
 
 
 def of_blocks(

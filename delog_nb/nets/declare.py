@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from delog_nb.experiment import Option
+from delog_nb.experiment.entries import NetEntry
 from delog_nb.experiment.plugins import origin
-from delog_nb.experiment.registry import NETS, NetEntry
+from delog_nb.experiment.registry import NETS
 from delog_nb.nets.backbone import Parts
 
 Maker = TypeVar("Maker", bound=Callable[..., Parts])

@@ -16,7 +16,7 @@ from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Sign
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from delog_nb.pipeline.watch import STATUS, STORE
+from delog_nb.pipeline.watch import LAUNCHER, STATUS, STORE
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -68,7 +68,8 @@ def _meeting_place() -> Iterator[str]:
 
     The stores that torchrun and torch.distributed open by themselves listen on all interfaces.
     """
-    own = {STORE: "", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    own = {STORE: "", LAUNCHER: str(os.getpid()), "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    own |= {"TORCH_CPP_LOG_LEVEL": "ERROR"}  # else a broken connection is a page of addresses
     before = {name: os.environ.get(name) for name in own}
     with socket.create_server(("127.0.0.1", 0)) as server, NamedTemporaryFile() as file:
         port = server.getsockname()[1]

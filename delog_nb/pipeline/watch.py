@@ -2,7 +2,8 @@
 
 Every process beats once a second in the store that torchrun keeps, from a thread of its own, and
 looks at the others' beats. A process that is killed, stopped or cut off beats no more. The first
-one to notice says so in one sentence; all of them end.
+one to notice says so in one sentence; all of them end. They end as well, from their first moment
+on, when the process that launched them does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
@@ -26,6 +27,35 @@ SILENCE = 15.0  # seconds without a beat after which a process counts as lost
 SHORT_SILENCE = 4.0  # the same, once a connection has broken
 STATUS = 1  # exit status of a process whose team is broken
 STORE = "DELOG_NB_STORE"  # environment variable: the port of the store that `launch` keeps
+LAUNCHER = "DELOG_NB_LAUNCHER"  # environment variable: the number of the process that does so
+
+
+def end_with_launcher() -> None:
+    """Let this process end, wherever it stands, when the one that launched it has."""
+    launcher = int(os.environ.get(LAUNCHER) or os.getppid())
+
+    def wait() -> None:
+        while os.getppid() == launcher:
+            time.sleep(BEAT / 4)
+        _end_alone()
+
+    threading.Thread(target=wait, daemon=True, name="launcher").start()
+
+
+def _end_alone() -> NoReturn:
+    """End since nobody keeps the store any more; one process of a machine says so."""
+    _ending.acquire()  # by one of the threads, and never released
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(  # noqa: T201
+            "delog-nb: the process that launched the ranks is gone: the run ended; start it again "
+            "to go on from its last checkpoint",
+            file=sys.stderr,
+            flush=True,
+        )
+    os._exit(STATUS)
+
+
+_ending = threading.Lock()
 
 
 class PeerLost(DelogError):
@@ -69,10 +99,13 @@ class Watch:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, PeerLost):
-            self._blame(error)
-        elif error is not None:
-            self.announce(f"{self._name(self.rank)} failed: {error or type(error).__name__}")
+        try:
+            if isinstance(error, PeerLost):
+                self._blame(error)
+            elif error is not None:
+                self.announce(f"{self._name(self.rank)} failed: {error or type(error).__name__}")
+        except RuntimeError:  # the store is gone
+            _end_alone()
         self._over.set()
         self._thread.join()
 
@@ -112,14 +145,9 @@ class Watch:
                 if lost is not None:
                     self._announce_loss(lost)
                     os._exit(STATUS)
-        except RuntimeError:  # the store is gone, and torchrun with it
+        except RuntimeError:  # the store is gone, which may be on another machine
             if not self._over.wait(SHORT_SILENCE):
-                print(  # noqa: T201
-                    f"delog-nb: rank {self.rank} ends: the process that launched it is gone",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                os._exit(STATUS)
+                _end_alone()
 
     def _beat(self, store: Store) -> None:
         store.add(f"beat/{self.rank}", 1)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from support.processes import Lines, ended, living
+from support.runs import ROOT
 
 LONG = ["--preset", "quick", "--limit", "100", "--width", "0.125", "--precision", "float32"]
 LONG += ["--epochs", "100000", "--checkpoint-every", "0"]
@@ -16,14 +27,14 @@ GRID = """
 fixed: {preset: quick, limit: 100, width: 0.125, precision: float32, epochs: 100000}
 cross: {method: [bp, al]}
 """
+LOOPBACK = {"127.0.0.1", "::1"}
 
 
-def listening(process: subprocess.Popen[str]) -> set[str]:
-    """Addresses at which the process and all its children listen."""
-    parent = psutil.Process(process.pid)
+def listening(*processes: psutil.Process) -> set[str]:
+    """Addresses at which the processes listen."""
     return {
         connection.laddr.ip
-        for one in [parent, *parent.children(recursive=True)]
+        for one in processes
         for connection in one.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
@@ -51,8 +62,111 @@ def test_a_commands_processes_listen_on_the_loopback_alone(
         while not list(out.glob("*/checkpoint.pt")):  # all its processes are at work
             with pytest.raises(subprocess.TimeoutExpired):  # it is still there
                 process.wait(0.1)
-        found = listening(process)
+        found = listening(psutil.Process(process.pid), *living(process.pid))
         process.send_signal(signal.SIGTERM)
         process.wait(120)
-    assert found <= {"127.0.0.1", "::1"}
+    assert found <= LOOPBACK
     assert process.returncode == 143
+
+
+def test_a_sandbox_and_who_started_it_do_not_listen(tmp_path: Path) -> None:
+    """While an answer runs that never ends."""
+    for name, code in (("1", "f = 1"), ("2", "while True: pass\nf = 1")):
+        cells = [nbformat.v4.new_code_cell(c) for c in (code, 'lab.check("spread", f)')]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    command = [sys.executable, "-m", "delog_nb", "check-submissions", str(tmp_path)]
+    command += ["--workers", "1", "--out", str(tmp_path / "all.csv")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = Lines(process.stderr).until(
+            lambda line: "1.ipynb: spread" in line or "sandbox" in line
+        )
+        if "sandbox" in said:
+            pytest.skip(said)
+        inside = living(process.pid)
+        found = listening(psutil.Process(process.pid), *inside)
+        process.terminate()
+        process.wait(60)
+        assert ended(inside)
+    assert len(inside) >= 2
+    assert found == set()
+
+
+def wait_until_listening(process: subprocess.Popen[str], *those: psutil.Process) -> None:
+    while not listening(*those):
+        with pytest.raises(subprocess.TimeoutExpired):  # it is still there
+            process.wait(0.05)
+
+
+@contextlib.contextmanager
+def make_lab(home: Path, **browser: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``make lab`` as it stands in the Makefile; yields it, and the address that it prints."""
+    unset = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "TERM")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    for name in ("config", "data", "runtime"):
+        environment[f"JUPYTER_{name.upper()}_DIR"] = str(home / name)
+    for name in ("settings", "workspaces"):
+        environment[f"JUPYTERLAB_{name.upper()}_DIR"] = str(home / name)
+    bin_folder = os.path.relpath(Path(sys.executable).parent, ROOT)
+    with subprocess.Popen(
+        ["make", "--old-file", ".venv/.ready", f"BIN={bin_folder}", "lab"],
+        cwd=ROOT,
+        env=environment | browser,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = Lines(process.stdout)
+            address = re.compile(r"http://(localhost|127\.0\.0\.1):\d+/lab\S*token=[0-9a-f]{32,}")
+            found = address.search(lines.until(address.search))
+            assert found is not None
+            wait_until_listening(process, *living(process.pid))
+            yield process, found[0]
+        finally:  # kernels end with it
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def asked(address: str, path: str, sent: object = None) -> int:
+    """The status of the lab's answer; ``sent`` is posted as JSON."""
+    base, _, token = address.partition("?token=")
+    url = base.partition("/lab")[0] + path
+    headers = {"Authorization": f"token {token}"} if token else {}
+    content = None if sent is None else json.dumps(sent).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, content, headers)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+@pytest.mark.parametrize(
+    ("browser", "number"),
+    [({"BROWSER": "true"}, signal.SIGTERM), ({}, signal.SIGINT)],
+    ids=["a browser, SIGTERM", "none, SIGINT"],
+)
+def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
+    browser: dict[str, str], number: signal.Signals, tmp_path: Path
+) -> None:
+    """As root in a container, too, which is who runs this where tests run in one."""
+    with make_lab(tmp_path, **browser) as (process, address):
+        assert asked(address, "/lab") == 200
+        assert asked(address, "/api/contents") == 200
+        assert asked(address.partition("?")[0], "/api/contents") == 403  # not without the token
+        before = living(process.pid)
+        assert asked(address, "/api/kernels", {"name": "python3"}) == 201
+        (kernel,) = living(process.pid) - before
+        wait_until_listening(process, kernel)
+        inside = living(process.pid)
+        assert listening(*inside) <= LOOPBACK
+        if number == signal.SIGTERM:
+            process.send_signal(number)  # to make alone
+        else:
+            os.killpg(process.pid, number)  # as a terminal does
+        assert ended([kernel, *inside])

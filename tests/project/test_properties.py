@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.mutations import bounded, damaged, one_sentence, values
+from support.processes import ended, living
 from support.runs import ROOT, tiny
 
 from delog_nb import Experiment, ExperimentError, records, train
@@ -35,32 +37,13 @@ from delog_nb.training import checkpoint
 RECORDED = ROOT / "results" / "cpu" / "folder-convnet-al-s0-815b27618a"
 CONTENT = json.loads((RECORDED / "record.json").read_text())
 
-bounded = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-    | st.sampled_from([10**400, -1, "bp", "nan", 1e308, "9" * 5000])
-)  # fmt: skip
-values = st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
 
-
-def one_sentence(error: object, named: str = "") -> None:
-    """What a user reads: the file, no traceback, and no wall of text."""
-    text = str(error)
-    assert text.strip()
-    assert named in text
-    assert "Traceback" not in text
-    assert len(text) < 2000
+@pytest.fixture(autouse=True, scope="module")
+def processes() -> Iterator[None]:
+    """None is left that was not there."""
+    before = living()
+    yield
+    assert ended(living() - before)
 
 
 @contextlib.contextmanager
@@ -103,24 +86,6 @@ def mutated_records(draw: st.DrawFn) -> bytes:
         if not content:
             break
     return json.dumps(content).encode()
-
-
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Bytes with a few of them changed, cut out, or cut off."""
-    found = bytearray(content)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(0, len(found) - 1)))
-        match draw(st.sampled_from(["flip", "cut", "end", "insert"])):
-            case "flip" if found:
-                found[at] ^= draw(st.integers(1, 255))
-            case "cut":
-                del found[at : at + draw(st.integers(1, 50))]
-            case "end":
-                del found[at:]
-            case _:
-                found[at:at] = draw(st.binary(max_size=20))
-    return bytes(found)
 
 
 def reads_or_says_why(folder: Path) -> None:
@@ -278,6 +243,9 @@ def test_any_words_are_a_result_or_a_sentence(command: str, given_words: list[st
     assert "Traceback" not in said.getvalue()
 
 
+KINDS = ["png", "jpeg", "gif", "bmp", "webp", "ppm", "tiff"]
+
+
 def picture(kind: str) -> bytes:
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((24, 24)).convert("RGB").save(buffer, kind)
@@ -285,7 +253,7 @@ def picture(kind: str) -> bytes:
 
 
 @bounded
-@given(st.sampled_from(["png", "jpeg", "gif", "bmp"]).flatmap(lambda kind: damaged(picture(kind))))
+@given(st.sampled_from(KINDS).flatmap(lambda kind: damaged(picture(kind))) | st.binary())
 def test_a_damaged_image_is_decoded_or_named(content: bytes) -> None:
     try:
         images = decode_all(["one.png"], lambda _: content, 8, "images")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from support.runs import ROOT, same_history
 
@@ -92,6 +94,51 @@ def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path)
         else:
             assert status == 0
             folder = fresh(str(tries))
+    assert call(folder, words) == 0
+    one, other = histories(whole), histories(folder)
+    assert one.keys() == other.keys()
+    assert all(same_history(one[run], other[run]) for run in one)
+    assert files(whole) == files(folder)
+
+
+@pytest.mark.long
+def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    """While its ranks start, and while they train; the next call ends as an undisturbed one."""
+    words = ["train", *SMALL, "--epochs", "20", "--pipeline", "2"]
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    for made in (whole, folder):
+        made.mkdir()
+    assert call(whole, words) == 0
+    draw = random.Random(0)
+    for epochs in (0, draw.randint(1, 4), draw.randint(1, 4)):
+        with subprocess.Popen(
+            [sys.executable, "-m", "delog_nb", *words],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as launcher:
+            started = psutil.Process(launcher.pid)
+            ranks: list[psutil.Process] = []
+            try:
+                while not started.children():
+                    with pytest.raises(subprocess.TimeoutExpired):  # it is still there
+                        launcher.wait(0.05)
+                assert launcher.stderr is not None
+                assert all(launcher.stderr.readline() for _ in range(epochs))
+                with pytest.raises(subprocess.TimeoutExpired):
+                    launcher.wait(0.02 * draw.random() if epochs else 2 * draw.random())
+                ranks = started.children()
+                launcher.kill()
+                _, errors = launcher.communicate(timeout=60)  # until no rank has it open
+            finally:
+                for process in (started, *ranks):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+        (told,) = [line for line in errors.splitlines() if ": epoch " not in line]
+        assert told.startswith("delog-nb: the process that launched the ranks is gone")
+        histories(folder)
     assert call(folder, words) == 0
     one, other = histories(whole), histories(folder)
     assert one.keys() == other.keys()

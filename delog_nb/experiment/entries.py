@@ -1,0 +1,150 @@
+"""What methods, nets and data sets declare of themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from delog_nb.experiment.fields import Option, shown
+from delog_nb.experiment.plugins import Plugin
+from delog_nb.instruments.errors import ExperimentError
+
+_Whole: TypeAlias = Annotated[int, Field(ge=0, le=2**31)]
+_Positive: TypeAlias = Annotated[int, Field(ge=1, le=2**31)]
+_Count: TypeAlias = _Positive | Literal["H", "H + 1"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What every method, net and data set declares.
+
+    Args:
+        name: on the command line and in files
+        label: in tables and figures
+        options: what it reads of a run's choices, beyond those that every run has
+        revision: is raised when its numbers change; a part of a run's identity
+        published: the paper or code that it follows
+        module: of the package's own: where it is defined
+        make: what was decorated; None until ``module`` is imported
+        plugin: where it was defined, unless in this package
+    """
+
+    name: str
+    label: str
+    options: tuple[Option, ...] = ()
+    revision: _Positive = 1
+    published: str = ""
+    module: str = ""
+    make: Any = field(default=None, compare=False)
+    plugin: Plugin | None = None
+
+
+class Counts(NamedTuple):
+    """How many components a method can have; ``H`` stands for the hidden blocks (or layers).
+
+    ``why`` says why there are no others, where ``low`` and ``high`` are the same.
+    """
+
+    low: _Count = 1
+    high: _Count = "H + 1"
+    default: _Count = "H + 1"
+    why: str = ""
+
+    def at(self, hidden: int) -> tuple[int, int, int]:
+        """(low, high, default) for ``hidden`` blocks."""
+        words: dict[Any, int] = {"H": hidden, "H + 1": hidden + 1}
+        low, high, default = (int(words.get(count, count)) for count in self[:3])
+        return low, high, default
+
+
+@dataclass(frozen=True)
+class MethodEntry(Entry):
+    """A training method. ``make(net, options)`` builds it.
+
+    ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
+    place among the colours, dashes and marks of figures; plug-ins take the next free ones.
+    ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
+    the features of the component below.
+    """
+
+    components: Counts = Counts()  # noqa: RUF009 - a tuple
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    style: int | None = None
+    loss: str = ""
+    constant: str = ""
+
+
+@dataclass(frozen=True)
+class NetEntry(Entry):
+    """A network. ``make(in_shape, classes, width, depth, **options)`` gives its `Parts`.
+
+    ``min_size`` is the smallest image side, in pixels, that its blocks allow.
+    """
+
+    min_size: _Positive = 1
+
+
+@dataclass(frozen=True)
+class DatasetEntry(Entry):
+    """What is known of a data set before it is read. ``make(folder)`` gives its source.
+
+    ``mean`` and ``std`` are per channel, of pixels scaled to [0, 1]; where they are None they are
+    computed from the training images. ``classes`` is 0 and ``images`` (for training, for testing)
+    None where only the files can tell. ``by_content``: the name does not say which images these
+    are, so that a run is known by a hash of their bytes. ``needs_dir``: they lie in ``data_dir``,
+    and ``needs_dir`` says in words what is looked for there.
+    """
+
+    channels: _Positive = 3
+    size: _Positive = 32
+    classes: _Whole = 0
+    images: tuple[_Whole, _Whole] | None = None
+    flip: bool = True
+    crop_padding: _Whole = 4
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    by_content: bool = False
+    needs_dir: str = ""
+
+
+Kind = TypeVar("Kind", bound=Entry)
+Declared = TypeVar("Declared", bound=Entry | Option)
+
+
+def checked(entry: Kind, noun: str) -> Kind:
+    """``entry``, with all that it declares of the types that its kind has.
+
+    Raises:
+        ExperimentError: something is of another, or an option cannot have its own default.
+    """
+    entry = _typed(entry, f"{noun} {shown(entry.name)}")
+    return replace(entry, options=tuple(map(_checked, entry.options)))
+
+
+def _typed(declared: Declared, what: str) -> Declared:
+    made = {}
+    for name, kind in get_type_hints(type(declared), include_extras=True).items():
+        value = getattr(declared, name)
+        try:
+            made[name] = _adapter(kind).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ExperimentError(f"{what} declares {name} = {shown(value)}: {why}") from error
+    return replace(declared, **made)
+
+
+def _checked(option: Option) -> Option:
+    option = _typed(option, f"option {option.name!r}")
+    for value in (option.default, *option.presets.values(), *option.by_net.values()):
+        try:
+            option.check(value)
+        except ValueError as error:
+            raise ExperimentError(f"option {error}") from error
+    return option
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
