@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from delog_nb.experiment import plugins
+from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.fields import Option
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.instruments.errors import ExperimentError
@@ -47,32 +48,16 @@ class Entry:
     plugin: Plugin | None = None
 
 
-class Counts(NamedTuple):
-    """How many components a method can have; ``H`` stands for the hidden blocks (or layers).
-
-    ``why`` says why there are no others, where ``low`` and ``high`` are the same.
-    """
-
-    low: int | str = 1
-    high: int | str = "H + 1"
-    default: int | str = "H + 1"
-    why: str = ""
-
-    def at(self, hidden: int) -> tuple[int, int, int]:
-        """(low, high, default) for ``hidden`` blocks."""
-        words: dict[Any, int] = {"H": hidden, "H + 1": hidden + 1}
-        low, high, default = (int(words.get(count, count)) for count in self[:3])
-        return low, high, default
-
-
 @dataclass(frozen=True)
 class MethodEntry(Entry):
     """A training method. ``make(net, options)`` builds it.
 
-    ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
-    place among the colours, dashes and marks of figures; plug-ins take the next free ones.
+    ``cut`` says where its components end, ``block`` or ``layer``, in runs that do not. ``refuses``
+    gives the reason why it cannot go on a net, by the net's name. ``style`` is its place among the
+    colours, dashes and marks of figures; plug-ins take the next free ones.
     """
 
+    cut: str = "block"
     components: Counts = Counts()  # noqa: RUF009 - a tuple
     refuses: Mapping[str, str] = field(default_factory=dict)
     style: int | None = None

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from torch import nn
 
 from delog_nb.experiment import ExperimentError, Option
+from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.plugins import origin
-from delog_nb.experiment.registry import METHODS, Counts, MethodEntry
+from delog_nb.experiment.registry import FIELDS, METHODS, MethodEntry
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -23,6 +24,7 @@ def method(
     *,
     label: str,
     options: Sequence[Option] = (),
+    cut: str = "block",
     components: Counts | int | str = Counts(),  # noqa: B008 - it is a tuple
     refuses: Mapping[str, str] | None = None,
     style: int | None = None,
@@ -43,16 +45,21 @@ def method(
         label: in tables and figures
         options: what it reads, beyond what every run has. Keyword-only parameters of ``__init__``
             that are not among them become options by themselves, of the type of their default
-        components: the default number where it is not one for each block and the classifier
-            (``"H"`` is one a block), or all of `Counts`
+        cut: where components end unless the run says so: ``block``, or ``layer``, a convolution
+            with its activation or a residual block
+        components: the default number where it is not one for each block (or layer) and the
+            classifier (``"H"`` is one a block), or all of `Counts`
         style: its place among the colours of figures; by default the next free one
         refuses: nets that it cannot go on, by name, each with the reason
         revision: raise it when the method's numbers change
         published: the paper or code that it follows
 
     Raises:
-        ExperimentError: the name is taken, or an option is declared otherwise elsewhere.
+        ExperimentError: the name is taken, an option is declared otherwise elsewhere, or ``cut`` is
+            no place to cut.
     """
+    if cut not in FIELDS["cut"].choices:
+        raise ExperimentError(FIELDS["cut"].refusal(cut))
     frame = sys._getframe(1)
     plugin, module = origin(frame), frame.f_globals.get("__name__", "")
 
@@ -66,6 +73,7 @@ def method(
             published=published,
             module="" if plugin else module,
             plugin=plugin,
+            cut=cut,
             components=components if isinstance(components, Counts) else Counts(default=components),
             refuses=dict(refuses or {}),
             style=style,
