@@ -9,7 +9,8 @@ from pathlib import Path
 import delog_nb
 from delog_nb.cli.flags import add_plugin_flag
 from delog_nb.experiment import ExperimentError, closest
-from delog_nb.experiment.registry import METHODS, MethodEntry
+from delog_nb.experiment.entries import MethodEntry
+from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.annotated import as_text, definition, imported, passages
 from delog_nb.instruments.files import read_text
 

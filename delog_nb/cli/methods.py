@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
 from delog_nb.experiment import Experiment, experiments_of
-from delog_nb.experiment.registry import FIELDS, METHODS, NETS, MethodEntry
+from delog_nb.experiment.entries import MethodEntry
+from delog_nb.experiment.registry import FIELDS, METHODS, NETS
 
 if TYPE_CHECKING:
     from delog_nb.records import Record

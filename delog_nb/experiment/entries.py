@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.fields import Option, shown
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.instruments.errors import ExperimentError
 
 _Whole: TypeAlias = Annotated[int, Field(ge=0, le=2**31)]
 _Positive: TypeAlias = Annotated[int, Field(ge=1, le=2**31)]
-_Count: TypeAlias = _Positive | Literal["H", "H + 1"]
 
 
 @dataclass(frozen=True)
@@ -41,34 +41,18 @@ class Entry:
     plugin: Plugin | None = None
 
 
-class Counts(NamedTuple):
-    """How many components a method can have; ``H`` stands for the hidden blocks (or layers).
-
-    ``why`` says why there are no others, where ``low`` and ``high`` are the same.
-    """
-
-    low: _Count = 1
-    high: _Count = "H + 1"
-    default: _Count = "H + 1"
-    why: str = ""
-
-    def at(self, hidden: int) -> tuple[int, int, int]:
-        """(low, high, default) for ``hidden`` blocks."""
-        words: dict[Any, int] = {"H": hidden, "H + 1": hidden + 1}
-        low, high, default = (int(words.get(count, count)) for count in self[:3])
-        return low, high, default
-
-
 @dataclass(frozen=True)
 class MethodEntry(Entry):
     """A training method. ``make(net, options)`` builds it.
 
-    ``refuses`` gives the reason why it cannot go on a net, by the net's name. ``style`` is its
-    place among the colours, dashes and marks of figures; plug-ins take the next free ones.
+    ``cut`` says where its components end, ``block`` or ``layer``, in runs that do not. ``refuses``
+    gives the reason why it cannot go on a net, by the net's name. ``style`` is its place among the
+    colours, dashes and marks of figures; plug-ins take the next free ones.
     ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
     the features of the component below.
     """
 
+    cut: str = "block"
     components: Counts = Counts()  # noqa: RUF009 - a tuple
     refuses: Mapping[str, str] = field(default_factory=dict)
     style: int | None = None

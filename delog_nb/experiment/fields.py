@@ -111,6 +111,8 @@ class Option:
         """The default, in words; by preset where presets differ."""
         if self.name in ("image_size", "crop_padding", "flip"):
             return "the data set's own"
+        if self.name == "cut":
+            return "the method's own"
         by_preset = {preset: self.preset(preset) for preset in _CORE_PRESETS}
         if len(set(by_preset.values())) > 1:
             return ", ".join(f"{value} ({preset})" for preset, value in by_preset.items())

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS
+from delog_nb.experiment.registry import DATASETS, FIELDS
 from delog_nb.instruments.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def identity(experiment: "Experiment", revision: Mapping[str, int] | None = None
         for name, value in experiment.choices().items()
         if name not in _NOT_HASHED and value != options[name].base
     }
-    if experiment.num_components != METHODS[experiment.method].components.at(experiment.hidden)[2]:
+    if experiment.num_components != experiment.counts[2]:
         chosen["components"] = experiment.num_components
     found: dict[str, Any] = {name: getattr(experiment, name) for name in _NAMES}
     found["choices"] = chosen

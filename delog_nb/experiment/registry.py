@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from delog_nb.experiment import plugins
-from delog_nb.experiment.entries import Counts, DatasetEntry, Entry, MethodEntry, NetEntry, checked
+from delog_nb.experiment.counts import Counts
+from delog_nb.experiment.entries import DatasetEntry, Entry, MethodEntry, NetEntry, checked
 from delog_nb.experiment.fields import Option
 from delog_nb.experiment.plugins import Plugin
 from delog_nb.instruments.errors import ExperimentError

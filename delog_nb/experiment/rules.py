@@ -50,6 +50,7 @@ def preset_values(names: Mapping[str, str]) -> dict[str, Any]:
     data = DATASETS[names["dataset"]]
     found = {name: option.preset(names["preset"]) for name, option in FIELDS.items()}
     found |= {"image_size": data.size, "crop_padding": data.crop_padding, "flip": data.flip}
+    found["cut"] = METHODS[names["method"]].cut
     options = options_of(names)
     found |= {name: o.preset(names["preset"], names["net"]) for name, o in options.items()}
     return found | dict(names)
@@ -103,7 +104,7 @@ def together(e: Experiment) -> list[str]:
     if e.net in method.refuses:
         found.append(f"method = {e.method} does not go on net = {e.net}: {method.refuses[e.net]}")
     if e.components is not None:
-        low, high, _ = method.components.at(e.hidden)
+        low, high, _ = e.counts
         if low == high != e.components:
             found.append(
                 f"components = {e.components} does not go with method = {e.method}: "
@@ -116,7 +117,7 @@ def together(e: Experiment) -> list[str]:
             word = "more than" if e.components > high else "fewer than"
             found.append(
                 f"components = {e.components} is {word} {what} allows: from {low} to {high} "
-                f"(the {e.cut}s and the classifier)"
+                f"({method.components.why or f'the {e.cut}s and the classifier'})"
             )
     if data.needs_dir and e.data_dir is None and e.data_id is None:
         found.append(f"dataset = {e.dataset!r} needs data_dir, {data.needs_dir}")

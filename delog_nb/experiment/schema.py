@@ -48,11 +48,10 @@ class Experiment(BaseModel):
     >>> run = Experiment(method="delog-scl", seed=1)
     >>> run.net, run.epochs, run.num_components, run.tau
     ('convnet', 8, 5, 0.1)
-    >>> Experiment(method="delog_scl")
+    >>> Experiment(flip=3)
     Traceback (most recent call last):
     ...
-    delog_nb.instruments.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
-early-exit, al, delog-scl (did you mean 'delog-scl'?)
+    delog_nb.instruments.errors.ExperimentError: flip = 3 is not allowed: true or false
     >>> Experiment(method="bp", tau=0.2)
     Traceback (most recent call last):
     ...
@@ -216,15 +215,17 @@ delog-scl, not to bp
         if self.cut == "block":
             return self.depth
         # layers are counted in the net itself, which stands above this room
-        count: int = import_module("delog_nb.nets").count_layers(self)
-        return count
+        return int(import_module("delog_nb.nets").count_layers(self))
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many gradient flows its method can train here: from, to, and by default."""
+        return METHODS[self.method].components.at(self.hidden, self.model_extra or {})
 
     @property
     def num_components(self) -> int:
         """How many gradient flows the method trains."""
-        if self.components is not None:
-            return self.components
-        return METHODS[self.method].components.at(self.hidden)[2]
+        return self.counts[2] if self.components is None else self.components
 
     @property
     def method_label(self) -> str:

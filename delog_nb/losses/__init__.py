@@ -1,5 +1,15 @@
 """Loss functions, as formulas alone: tensors in, a scalar out."""
 
 from delog_nb.losses.contrastive import supervised_contrastive_loss
+from delog_nb.losses.similarity import (
+    channel_deviation,
+    similarity_matching_loss,
+    similarity_matrix,
+)
 
-__all__ = ["supervised_contrastive_loss"]
+__all__ = [
+    "channel_deviation",
+    "similarity_matching_loss",
+    "similarity_matrix",
+    "supervised_contrastive_loss",
+]

@@ -66,18 +66,20 @@ def supervised_contrastive_loss(
         if z.dtype != torch.float64:
             z = z.float()
         if normalize:
-            z = _unit(z)
+            z = unit(z)
         if len(z) < 2:
             return z.sum() * 0
         bounded = normalize and tau >= _SHIFTLESS_TAU
         return _SupervisedContrastive.apply(z, labels, tau, scaling == "authors", bounded)
 
 
-def _unit(z: Tensor) -> Tensor:
-    """z / |z|, and 0 for z = 0, where the direction (and so the gradient) is undefined."""
+def unit(z: Tensor, epsilon: float = 0.0) -> Tensor:
+    """z / (|z| + epsilon) of each row, and 0 for z = 0, where its direction (and so the gradient)
+    is undefined.
+    """
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     tiny = torch.finfo(z.dtype).tiny
-    return z * torch.where(length > tiny, length.clamp_min(tiny).reciprocal(), 0.0)
+    return z * torch.where(length > tiny, (length.clamp_min(tiny) + epsilon).reciprocal(), 0.0)
 
 
 class _SupervisedContrastive(torch.autograd.Function):

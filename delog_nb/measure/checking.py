@@ -77,10 +77,12 @@ def _faults(method: Method, images: Tensor, batch: Batch) -> Iterator[str]:
                 yield f"the loss of component {number} depends on no parameter: it trains nothing"
                 return
             kept.append((number, made.loss))
+        found: list[tuple[nn.Parameter, Tensor]] = []
         for number, loss in kept:
             method.zero_grad()
             loss.backward(retain_graph=True)
             gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
+            found += [(p, p.grad) for p in method.parameters() if p.grad is not None]
             reached = {_owner(name) for name in gradients}
             learned |= {name for name, gradient in gradients.items() if gradient.any()}
             for other in sorted(reached - {number}):
@@ -89,9 +91,8 @@ def _faults(method: Method, images: Tensor, batch: Batch) -> Iterator[str]:
                     f"detach() on what comes from there"
                 )
         with torch.no_grad():
-            for p in method.parameters():
-                if p.grad is not None:
-                    p.sub_(p.grad, alpha=1e-3)
+            for p, gradient in found:
+                p.sub_(gradient, alpha=1e-3)
     for name, p in method.named_parameters():
         if p.requires_grad and name not in learned:
             yield (

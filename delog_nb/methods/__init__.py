@@ -46,7 +46,7 @@ def build(
         entry = described("own", make, label="own")
         values = {option.name: option.default for option in entry.options}
     hidden = len(blocks) if blocks is not None else experiment.hidden
-    count = experiment.components or entry.components.at(hidden)[2]
+    count = experiment.components or entry.components.at(hidden, values)[2]
     options = SimpleNamespace(**values, components=count)
     with _seeding, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.seed)  # a GPU's is left alone

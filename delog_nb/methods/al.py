@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb.experiment import Option
-from delog_nb.experiment.entries import Counts
+from delog_nb.experiment.counts import Counts
 from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Component, Method, NetMaker

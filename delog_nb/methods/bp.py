@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from delog_nb.experiment.entries import Counts
+from delog_nb.experiment.counts import Counts
 from delog_nb.methods.component import Component, CrossEntropy, Method, NetMaker
 from delog_nb.methods.declare import method
 

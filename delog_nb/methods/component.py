@@ -253,13 +253,21 @@ def cut(layers: Sequence[nn.Module], count: int) -> list[list[nn.Module]]:
 
 
 def cut_with_objectives(
-    backbone: Backbone, count: int, objective_after: Callable[[int], Objective]
+    backbone: Backbone,
+    count: int,
+    objective_after: Callable[[int], Objective],
+    uncut: int = 0,
 ) -> Method:
     """Cut f_1 ... f_{H+1} into ``count`` components; the last one ends in the cross-entropy.
 
-    ``objective_after(l)`` makes the local objective of a component whose last block is f_l.
+    ``objective_after(l)`` makes the local objective of a component whose last block is f_l; they
+    are made from the first to the last. ``uncut`` layers at the end go to the last component, above
+    those that are cut.
     """
-    runs = cut(backbone.layers(), count)
+    layers = backbone.layers()
+    free = len(layers) - uncut
+    runs = cut(layers[:free], count)
+    runs[-1] += layers[free:]
     ends = itertools.accumulate(len(run) for run in runs[:-1])
     objectives = [*(objective_after(end) for end in ends), CrossEntropy()]
     return Method(Component(run, goal) for run, goal in zip(runs, objectives, strict=True))

@@ -5,14 +5,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 from delog_nb.experiment import ExperimentError, Option
-from delog_nb.experiment.entries import Counts, MethodEntry
+from delog_nb.experiment.counts import Counts
+from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.plugins import origin
-from delog_nb.experiment.registry import METHODS
+from delog_nb.experiment.registry import FIELDS, METHODS
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -24,7 +25,8 @@ def method(
     *,
     label: str,
     options: Sequence[Option] = (),
-    components: Counts | int | Literal["H", "H + 1"] = Counts(),  # noqa: B008 - it is a tuple
+    cut: str = "block",
+    components: Counts | int | str = Counts(),  # noqa: B008 - it is a tuple
     refuses: Mapping[str, str] | None = None,
     style: int | None = None,
     revision: int = 1,
@@ -46,8 +48,10 @@ def method(
         label: in tables and figures
         options: what it reads, beyond what every run has. Keyword-only parameters of ``__init__``
             that are not among them become options by themselves, of the type of their default
-        components: the default number where it is not one for each block and the classifier
-            (``"H"`` is one a block), or all of `Counts`
+        cut: where components end unless the run says so: ``block``, or ``layer``, a convolution
+            with its activation or a residual block
+        components: the default number where it is not one for each block (or layer) and the
+            classifier (``"H"`` is one a block), or all of `Counts`
         style: its place among the colours of figures; by default the next free one
         refuses: nets that it cannot go on, by name, each with the reason
         revision: raise it when the method's numbers change
@@ -56,8 +60,11 @@ def method(
         constant: what gets no gradient in it, beyond the features of the component below
 
     Raises:
-        ExperimentError: the name is taken, or an option is declared otherwise elsewhere.
+        ExperimentError: the name is taken, an option is declared otherwise elsewhere, or ``cut`` is
+            no place to cut.
     """
+    if cut not in FIELDS["cut"].choices:
+        raise ExperimentError(FIELDS["cut"].refusal(cut))
     frame = sys._getframe(1)
     plugin, module = origin(frame), frame.f_globals.get("__name__", "")
 
@@ -73,6 +80,7 @@ def method(
             constant=constant,
             module="" if plugin else module,
             plugin=plugin,
+            cut=cut,
             components=components if isinstance(components, Counts) else Counts(default=components),
             refuses=dict(refuses or {}),
             style=style,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import NETS
 from delog_nb.nets.backbone import Backbone, Parts, Shape
@@ -48,8 +48,16 @@ def of_blocks(
         ExperimentError: a block does not give (B, C, H, W).
     """
 
-    def block(number: int, shape: Shape) -> nn.Module:  # noqa: ARG001 - they are made already
-        return blocks[number - 1]
+    left = iter(blocks)
+
+    def block(number: int, shape: Shape) -> nn.Module:
+        made = next(left, None)
+        if made is None:
+            raise ExperimentError(
+                f"a fresh block like block {number} for {('B', *shape)} cannot be made: the blocks "
+                f"were given, not how to make them"
+            )
+        return made
 
     def classifier(features: int) -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(features, classes))

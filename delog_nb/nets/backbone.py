@@ -1,7 +1,8 @@
 """A network as a list of blocks f_1 ... f_H and a classifier f_{H+1}."""
 
+import copy
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 from delog_nb.experiment import ExperimentError
 
 Shape = tuple[int, ...]  # of one sample: (C, H, W)
+Layer = tuple[list[nn.Module], Any]  # what opens it (pooling), and the layer itself
+_POOLING = (nn.MaxPool2d, nn.AvgPool2d)
 
 
 class Parts(NamedTuple):
@@ -16,8 +19,10 @@ class Parts(NamedTuple):
 
     ``block(l, in_shape)`` makes a block of the kind and width of f_l for features of any shape: an
     `nn.Sequential` of layers, each of them a convolution with normalisation and activation, or a
-    residual block; pooling stands between them. ``classifier(features)`` makes f_{H+1} for a number
-    of flattened features. ``pool`` is the net's final pooling, which a method may leave out.
+    residual block; pooling stands between them. A layer's ``like(inputs, stride)`` makes a fresh
+    one of its kind and width for ``inputs`` channels; those of `conv` have it.
+    ``classifier(features)`` makes f_{H+1} for a number of flattened features. ``pool`` is the net's
+    final pooling, which a method may leave out.
     """
 
     block: Callable[[int, Shape], nn.Module]
@@ -49,7 +54,8 @@ class Backbone(nn.Module):
         self, parts: Parts, in_shape: Shape, classes: int, depth: int, cut: str = "block"
     ) -> None:
         super().__init__()
-        self.block, self.classes = parts.block, classes
+        self.classes = classes
+        self._block, self._units = parts.block, list[Layer]()
         blocks: list[nn.Module] = []
         shapes = [in_shape]
         for number in range(1, depth + 1):
@@ -64,7 +70,8 @@ class Backbone(nn.Module):
         end = shapes[-1]
         opening: list[nn.Module] = []  # what the classifier begins with
         if cut == "layer":
-            blocks, opening = _layers(blocks)
+            self._units, opening = _layers(blocks)
+            blocks = [nn.Sequential(*o, layer) if o else layer for o, layer in self._units]
             shapes = [in_shape]
             for layer in blocks:
                 shapes.append(output_shape(layer, shapes[-1]))
@@ -78,6 +85,29 @@ class Backbone(nn.Module):
         classifier = parts.classifier(torch.Size(end).numel())
         self.classifier = nn.Sequential(*opening, classifier) if opening else classifier
 
+    def block(self, number: int, in_shape: Shape, *, halve: bool = False) -> nn.Module:
+        """A fresh block of the kind and width of f_number for features of any shape.
+
+        Cut at layers, it is a layer, which halves the side where ``halve`` says so: by pooling in a
+        net that pools between layers, else by its stride. A block has strides and pooling of its
+        own.
+
+        Raises:
+            ExperimentError: the layer cannot be made anew.
+        """
+        if not self._units:
+            return self._block(number, in_shape)
+        layer = self._units[number - 1][1]
+        if not hasattr(layer, "like"):
+            raise ExperimentError(
+                f"a fresh layer like layer {number} for {('B', *in_shape)} cannot be made: "
+                f"{type(layer).__name__} has no like(inputs, stride)"
+            )
+        pools = [m for opening, _ in self._units for m in opening if isinstance(m, _POOLING)]
+        if halve and pools:
+            return nn.Sequential(copy.deepcopy(pools[0]), layer.like(in_shape[0], 1))
+        return layer.like(in_shape[0], 2 if halve else 1)
+
     def layers(self) -> list[nn.Module]:
         """f_1 ... f_{H+1}."""
         return [*self.blocks, self.classifier]
@@ -89,15 +119,15 @@ class Backbone(nn.Module):
         return r
 
 
-def _layers(blocks: list[nn.Module]) -> tuple[list[nn.Module], list[nn.Module]]:
+def _layers(blocks: list[nn.Module]) -> tuple[list[Layer], list[nn.Module]]:
     """The single layers of ``blocks``, and the pooling that follows the last one."""
-    layers: list[nn.Module] = []
+    layers: list[Layer] = []
     opening: list[nn.Module] = []
     for child in (child for block in blocks for child in block.children()):
         if not any(True for _ in child.parameters()):
             opening.append(child)
             continue
-        layers.append(nn.Sequential(*opening, child) if opening else child)
+        layers.append((opening, child))
         opening = []
     return layers, opening
 

@@ -1,6 +1,8 @@
 """Pieces that several nets are made of."""
 
+import copy
 from collections.abc import Callable
+from typing import cast
 
 from torch import nn
 
@@ -21,6 +23,23 @@ def scaled(units: int, width: float) -> int:
     return max(1, round(units * width))
 
 
+class Conv(nn.Sequential):
+    """What `conv` makes."""
+
+    def like(self, inputs: int, stride: int) -> nn.Module:
+        """A fresh one of this kind and width for features of ``inputs`` channels."""
+        first, last = cast(nn.Conv2d, self[0]), self[-1]
+        bare = isinstance(last, (nn.Conv2d, nn.BatchNorm2d))
+        return conv(
+            inputs,
+            first.out_channels,
+            stride=stride,
+            kernel=first.kernel_size[0],
+            norm=first.bias is None,
+            activation=None if bare else copy.deepcopy(last),
+        )
+
+
 def conv(
     inputs: int,
     outputs: int,
@@ -29,7 +48,7 @@ def conv(
     kernel: int = 3,
     norm: bool = True,
     activation: nn.Module | None = None,
-) -> nn.Sequential:
+) -> Conv:
     """A layer: convolution, BatchNorm if ``norm`` (else a bias), activation if any."""
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not norm)
@@ -38,7 +57,7 @@ def conv(
         layers.append(nn.BatchNorm2d(outputs))
     if activation is not None:
         layers.append(activation)
-    return nn.Sequential(*layers)
+    return Conv(*layers)
 
 
 def sigmoid_classifier(hidden: int, classes: int) -> Callable[[int], nn.Module]:

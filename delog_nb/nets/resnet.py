@@ -22,6 +22,11 @@ class BasicBlock(nn.Module):
             nn.Identity() if same else conv(inputs, outputs, stride=stride, kernel=shortcut_kernel)
         )
         self.activation = nn.LeakyReLU(inplace=True)
+        self.outputs, self.shortcut_kernel = outputs, shortcut_kernel
+
+    def like(self, inputs: int, stride: int) -> nn.Module:
+        """A fresh one of this width for features of ``inputs`` channels."""
+        return BasicBlock(inputs, self.outputs, stride, self.shortcut_kernel)
 
     def forward(self, r: Tensor) -> Tensor:
         return self.activation(self.body(r) + self.shortcut(r))

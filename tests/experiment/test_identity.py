@@ -109,6 +109,21 @@ def test_every_choice_that_is_read_makes_another_run() -> None:
     assert run.but(components=5).run_id == run.run_id  # what it is by default
 
 
+def test_where_a_method_cuts_by_itself_is_a_choice_like_others() -> None:
+    own = Experiment(method="dgl", precision="float32")
+    assert own.cut == own.choices()["cut"] == identity(own)["choices"]["cut"] == "layer"
+    assert own.but(cut="layer").run_id == own.run_id
+    assert "cut" not in own.given
+    blocks = own.but(cut="block")
+    assert "cut" not in identity(blocks)["choices"]
+    assert (blocks.num_components, blocks.run_id != own.run_id) == (5, True)
+    assert (own.but(method="bp").cut, blocks.but(seed=1).cut) == ("block", "block")
+    # a number of components that depends on an option is left out of the id where it is the default
+    deep = Experiment(method="auglocal", auglocal_depth=3, precision="float32")
+    assert deep.but(components=5).run_id == deep.run_id
+    assert "components" not in identity(deep)["choices"]
+
+
 def test_a_raised_revision_makes_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     run, other = Experiment(precision="float32"), Experiment(method="bp", precision="float32")
     before, of_other = run.run_id, other.run_id

@@ -303,6 +303,7 @@ def test_a_command_takes_a_plug_in_with_its_options(tmp_path: Path, capsys: Any)
         (CELL.replace("shape, classes):", "shape):"), "takes (shape, classes), then options"),
         (CELL.replace("shape, classes):", "shape, classes, *, k):"), "needs a default"),
         (CELL.replace('"mean-exit"', '"Mean Exit"'), "small letters, digits and -"),
+        (CELL.replace("label=", "cut='stage', label="), "'stage' is not allowed: one of block, la"),
         (CELL.replace('"mean-exit"', '"bp"'), "is one of the package's own"),
         (NET.replace('"plain"', '"../plain"'), "net name '../plain' is not allowed"),
         (DATA.replace(", classes=2", ""), "is a function: give classes, their number"),

@@ -9,6 +9,7 @@ import pytest
 
 from delog_nb import Experiment, ExperimentError
 from delog_nb.experiment import PARAMETERS, Option, experiments_of
+from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.fields import MOST, shown
 from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS
 from delog_nb.experiment.rules import check_count
@@ -177,6 +178,13 @@ def test_layers_are_counted_in_the_net() -> None:
     assert counts == {"convnet": 8 + 1, "vgg": 6 + 1, "resnet": 1 + 8 + 1}
     with pytest.raises(ExperimentError, match=r"components = 8 is more than .*: from 1 to 7"):
         Experiment(net="vgg", cut="layer", components=8)
+
+
+def test_numbers_of_components_are_sums_of_blocks_and_options() -> None:
+    assert Counts().at(8, {}) == (1, 9, 9)
+    assert Counts("H", "H", "H").at(8, {"other": 3}) == (8, 8, 8)
+    assert Counts(1, "H - skipped", 2).at(8, {"skipped": 3}) == (1, 5, 2)
+    assert Counts("skipped + 2", "H - skipped").at(2, {"skipped": 3}) == (5, 1, 3)  # 1 at least
 
 
 def test_the_table_of_declarations_is_what_the_files_declare() -> None:

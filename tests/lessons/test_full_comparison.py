@@ -13,6 +13,7 @@ from scipy import stats
 from support.runs import tiny
 
 from delog_nb import Experiment, ExperimentError, lab
+from delog_nb.course import COMPARED
 from delog_nb.course.assessing import (
     FAILS,
     HOLDS,
@@ -27,7 +28,6 @@ from delog_nb.course.assessing import (
 )
 from delog_nb.course.claims import CLAIMS, slope_by_seed
 from delog_nb.experiment.identity import identity
-from delog_nb.experiment.registry import METHODS
 from delog_nb.grids import grid
 from delog_nb.lab.asks.predict import keep
 from delog_nb.lab.lessons import full_comparison as comparing
@@ -226,7 +226,7 @@ def test_sizes_are_not_mixed() -> None:
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_every_place_names_a_grid_of_its_size(name: str) -> None:
     experiments = grid.read(comparing.ROOT / SOURCES[name].grid).experiments()
-    assert {e.method for e in experiments} == {*METHODS.own}
+    assert {e.method for e in experiments} == {*COMPARED}
     if "paper size" in name:
         assert {e.preset for e in experiments} == {"paper"}
 

@@ -12,6 +12,7 @@ from support.runs import tiny
 from torch import nn
 
 from delog_nb import data, methods
+from delog_nb.course import COMPARED
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.lessons.local_objectives import associated, probe_shares
@@ -105,7 +106,7 @@ def test_codes_of_other_methods_are_refused() -> None:
         associated(tiny(method="bp"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", COMPARED)
 def test_the_last_way_out_is_the_prediction(method: str) -> None:
     experiment = tiny(method=method)
     images = data.load(experiment)

@@ -58,15 +58,17 @@ def test_terms_of_one_objective_are_a_weighted_sum() -> None:
     torch.testing.assert_close(terms(logits, batch), expected)
 
 
-@pytest.mark.parametrize("name", ["early-exit", "al", "bp", "delog-scl"])
+HAS = {"early-exit": 5, "al": 4, "bp": 1, "delog-scl": 1, "dgl": 9, "predsim": 9, "auglocal": 6}
+
+
+@pytest.mark.parametrize("name", HAS)
 def test_exits_are_what_a_way_up_and_out_gives(name: str) -> None:
     method = methods.build(tiny(method=name)).eval()
     images = torch.randn(3, 1, 16, 16)
     exits = method.exits(images)
     assert len(exits) == len(method.parts())
     assert torch.equal(exits[-1], method.predict(images))
-    has = {"early-exit": 5, "al": 4, "bp": 1, "delog-scl": 1}
-    assert sum(logits is not None for logits in exits) == has[name]
+    assert sum(logits is not None for logits in exits) == HAS[name]
     r = images
     for part, logits in zip(method.parts(), exits, strict=True):
         r = part.layers(r)

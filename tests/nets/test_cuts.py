@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from support.runs import tiny
+from torch import nn
 
 import delog_nb
-from delog_nb import methods
+from delog_nb import ExperimentError, methods
+from delog_nb.nets import of_blocks
+from delog_nb.nets.backbone import Backbone, Parts, output_shape
 
 NETS = ("convnet", "vgg", "resnet")
 
@@ -32,3 +35,27 @@ def test_a_block_is_made_alone_for_any_input(net: str) -> None:
     for number, shape in ((2, (5, 16, 16)), (3, (7, 8, 8))):
         block = backbone.block(number, shape)
         assert block(torch.randn(2, *shape)).shape[1] == backbone.shapes[number - 1][0]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_layer_is_made_alone_for_any_input(net: str) -> None:
+    """Of its width, with or without half the side, and as the net's own at its own place."""
+    backbone = delog_nb.nets.build(tiny(net=net, width=0.125, cut="layer"), (3, 32, 32), 10)
+    kinds = [sorted(type(m).__name__ for m in layer.modules()) for layer in backbone.blocks]
+    for number, (own, shape) in enumerate(zip(backbone.blocks, backbone.shapes, strict=True), 1):
+        for halve, side in ((False, 8), (True, 4)):
+            layer = backbone.block(number, (5, 8, 8), halve=halve)
+            assert output_shape(layer, (5, 8, 8)) == (shape[0], side, side)
+            if "MaxPool2d" in kinds[number - 1]:
+                kind = sorted(type(m).__name__ for m in layer.modules())
+                assert (kind == kinds[number - 1]) == halve
+        assert not {*map(id, own.parameters())} & {*map(id, layer.parameters())}
+
+
+def test_what_cannot_be_made_anew_is_refused() -> None:
+    given = of_blocks([nn.Conv2d(1, 4, 3)], (1, 8, 8), 10)
+    with pytest.raises(ExperimentError, match=r"a fresh block like block 1 for \('B', 4, 6, 6\)"):
+        given.block(1, (4, 6, 6))
+    plain = Parts(lambda *_: nn.Sequential(nn.Conv2d(1, 4, 3)), lambda n: nn.Linear(n, 10))
+    with pytest.raises(ExperimentError, match=r"layer 1 for .*: Conv2d has no like\(inputs, stri"):
+        Backbone(plain, (1, 8, 8), 10, 1, "layer").block(1, (4, 6, 6))

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from support.ranks import DECOUPLED, experiments, of_method, ranks_of, run_ranks, sgd_steps
+from support.ranks import DECOUPLED, SHARED, experiments, of_method, ranks_of, run_ranks, sgd_steps
 from support.runs import plugged, same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, records, train
@@ -125,7 +125,7 @@ def test_two_data_parallel_ranks_are_one_process_on_the_joined_batch(tmp_path: P
         own = [p["labels"].view(2, -1) for p in parts]
         assert torch.equal(labels, torch.cat(own, 1).flatten())
 
-    for name in (*DECOUPLED, "bp"):
+    for name in SHARED:
         weights, losses = sgd_steps(name, Team())
         found, joined = torch.load(tmp_path / f"{name}.pt")
         torch.testing.assert_close(joined, losses, rtol=1e-9, atol=1e-12)

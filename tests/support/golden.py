@@ -21,10 +21,10 @@ from typing import Any
 import torch
 
 from delog_nb import Experiment, train
-from delog_nb.experiment import experiments_of
+from delog_nb.experiment import experiments_of, registry
 
 GOLDEN = Path(__file__).with_name("golden.json")
-METHODS = ("bp", "early-exit", "al", "delog-scl")
+METHODS = registry.METHODS.own  # the first one is BP
 NETS = ("convnet", "vgg", "resnet")
 SMALL = {
     "preset": "quick",

@@ -27,6 +27,7 @@ from support.forked import FORKED
 from support.runs import PAIRS, plugged, tiny
 
 DECOUPLED = ("delog-scl", "early-exit", "al")
+SHARED = (*DECOUPLED, "bp", "predsim")  # without a BatchNorm, which sees a rank's share alone
 # 150 images in batches of 16: ten steps an epoch, the last one of 6 images
 FIFTY_STEPS = {"limit": 150, "val_fraction": 0.0, "batch_size": 16, "epochs": 5}
 
@@ -116,7 +117,7 @@ def data_parallel(folder: Path) -> None:
         },
         folder / f"z-{team.rank}.pt",
     )
-    for name in (*DECOUPLED, "bp"):
+    for name in SHARED:
         found = sgd_steps(name, DataParallel())
         if team.reports:
             torch.save(found, folder / f"{name}.pt")

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 from delog_nb import methods
+from delog_nb.course import COMPARED
 from delog_nb.course.exercises import Question, exercise, itself, many, once
 from delog_nb.course.replies import ANYTHING, NUMBERS, shown, tell
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS
 
 
 @exercise("count-components", once, itself, ANYTHING)
 def count_components(answer: dict[str, int]) -> str | None:
     """Components of a network of six blocks and a classifier, by method."""
-    if not isinstance(answer, dict) or set(answer) != set(METHODS.own):
-        return f"give a dictionary with the keys {', '.join(map(repr, METHODS.own))}"
-    for name in METHODS.own:
+    if not isinstance(answer, dict) or set(answer) != set(COMPARED):
+        return f"give a dictionary with the keys {', '.join(map(repr, COMPARED))}"
+    for name in COMPARED:
         with torch.device("meta"):
             built = methods.build(Experiment(preset="quick", method=name, depth=6))
         if answer[name] != len(built.components):
             return (
-                f"{METHODS.label(name)} does not train {shown(answer[name])} components here: "
+                f"{COMPARED[name].label} does not train {shown(answer[name])} components here: "
                 f"count the losses in its row of the picture, and think of two blocks more"
             )
     return None

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from delog_nb import records, training
-from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.course import COMPARED
+from delog_nb.experiment.registry import NETS
 from delog_nb.grids import grid
 from delog_nb.lab.asks.session import experiment
 from delog_nb.lab.charts.exhibit import Exhibit
@@ -67,8 +68,7 @@ DATA_SETS = (*SOURCES, NOW)
 def made_now(net: str) -> list[Record]:
     """All methods on the digits, one seed, in seconds; made once in a session."""
     runs = [
-        experiment(net=net, method=method, width=0.125, epochs=6, limit=700)
-        for method in METHODS.own
+        experiment(net=net, method=method, width=0.125, epochs=6, limit=700) for method in COMPARED
     ]
     return [record_of(training.train(run)) for run in runs]
 
