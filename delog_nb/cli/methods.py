@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from delog_nb.records import Record
 
 PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
+END_TO_END = next(name for name, entry in METHODS.items() if entry.components.high == 1)
 Lines = list[tuple[str, str]]
 
 
@@ -74,15 +75,16 @@ def _cost(name: str, todo: dict[str, Experiment]) -> str:
 
     from delog_nb.measure.cost import parameter_counts, step_bytes
 
-    run, bp = todo[name], todo["bp"]
-    (training, inference), (plain, _) = parameter_counts(run), parameter_counts(bp)
-    memory, least = step_bytes(run), step_bytes(bp)
+    run, whole = todo[name], todo[END_TO_END]
+    (training, inference), (plain, _) = parameter_counts(run), parameter_counts(whole)
+    memory, least = step_bytes(run), step_bytes(whole)
     where = f"{run.net_label}, {run.data_label}, batch {run.batch_size}"
     text = f"{training:,} parameters in training, {inference:,} at inference, "
     text += f"{memory / 1e6:,.0f} MB a step in float32 ({where})"
-    if name == "bp":
+    if run == whole:
         return text
-    return f"{text}: {training / plain:.2f} and {memory / least:.2f} times those of BP"
+    times = f"{training / plain:.2f} and {memory / least:.2f} times"
+    return f"{text}: {times} those of {whole.method_label}"
 
 
 def published(name: str) -> list[str]:
@@ -111,7 +113,9 @@ def _comparable(folders: Iterable[Path]) -> list[Record]:
             as_preset = item.experiment == Experiment(**size, method=item.experiment.method)
             if as_preset:
                 found.setdefault(str(size), []).append(item)
-    kept = [alike for alike in found.values() if any(r.experiment.method == "bp" for r in alike)]
+    kept = [
+        alike for alike in found.values() if any(r.experiment.method == END_TO_END for r in alike)
+    ]
     return [record for alike in kept for record in alike]
 
 

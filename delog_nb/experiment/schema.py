@@ -101,7 +101,6 @@ delog-scl, not to bp
     depth: int = field_of(
         4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256
     )
-
     cut: str = field_of(
         "block",
         "components end after blocks, or after layers: a convolution with its activation, a "
