@@ -27,6 +27,11 @@ class Counts(NamedTuple):
     default: _Count = "H + 1"
     why: str = ""
 
+    def options(self) -> set[str]:
+        """The options that are terms of it."""
+        words = {word for count in self[:3] for word in str(count).split()}
+        return {word for word in words if word[0].islower()}
+
     def at(self, hidden: int, options: Mapping[str, Any]) -> tuple[int, int, int]:
         """(low, high, default) for ``hidden`` blocks and the run's ``options``; each at least 1."""
         values = {"H": hidden, **options}

@@ -104,6 +104,13 @@ def checked(entry: Kind, noun: str) -> Kind:
         ExperimentError: something is of another, or an option cannot have its own default.
     """
     entry = _typed(entry, f"{noun} {shown(entry.name)}")
+    if isinstance(entry, MethodEntry):
+        whole = {option.name for option in entry.options if option.kind == "int"}
+        for name in sorted(entry.components.options() - whole):
+            raise ExperimentError(
+                f"{noun} {shown(entry.name)} declares components of {shown(name)}, which is no "
+                f"option of it that is a whole number"
+            )
     return replace(entry, options=tuple(map(_checked, entry.options)))
 
 
