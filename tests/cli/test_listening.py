@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -147,12 +147,12 @@ def asked(address: str, path: str, sent: object = None) -> int:
 @pytest.mark.long
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
 @pytest.mark.parametrize(
-    ("browser", "number"),
-    [({"BROWSER": "true"}, signal.SIGTERM), ({}, signal.SIGINT)],
-    ids=["a browser, SIGTERM", "none, SIGINT"],
+    ("browser", "end"),
+    [({"BROWSER": "true"}, os.kill), ({}, os.killpg)],  # make alone; all that it started
+    ids=["a browser", "none"],
 )
 def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
-    browser: dict[str, str], number: signal.Signals, tmp_path: Path
+    browser: dict[str, str], end: Callable[[int, int], None], tmp_path: Path
 ) -> None:
     """As root in a container, too, which is who runs this where tests run in one."""
     with make_lab(tmp_path, **browser) as (process, address):
@@ -165,8 +165,5 @@ def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
         wait_until_listening(process, kernel)
         inside = living(process.pid)
         assert listening(*inside) <= LOOPBACK
-        if number == signal.SIGTERM:
-            process.send_signal(number)  # to make alone
-        else:
-            os.killpg(process.pid, number)  # as a terminal does
+        end(process.pid, signal.SIGTERM)
         assert ended([kernel, *inside])
