@@ -8,7 +8,7 @@ from pathlib import Path
 
 import delog_nb
 from delog_nb.cli.flags import add_plugin_flag
-from delog_nb.experiment import ExperimentError, closest
+from delog_nb.experiment import PARAMETERS, ExperimentError
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.annotated import as_text, definition, imported, passages
@@ -26,10 +26,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Print the file, and the losses and objectives that it takes from others."""
     if values.method not in METHODS:
-        raise ExperimentError(
-            f"method = {values.method!r} is not allowed: one of {', '.join(METHODS)}"
-            + closest(values.method, METHODS)
-        )
+        raise ExperimentError(PARAMETERS["method"].refusal(values.method))
     width = shutil.get_terminal_size().columns
     place, source = source_of(METHODS[values.method])
     texts = [f"# {place}", as_text(passages(source), width)]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
-from delog_nb.experiment import Experiment, experiments_of
+from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values, path_of
+from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
 END_TO_END = next(name for name, entry in METHODS.items() if entry.components.high == 1)
 Lines = list[tuple[str, str]]
+_LOSS = "Local loss"
+_OWN = "method", "components", "cut"  # what a method chooses by itself
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true", help="print a page in Markdown")
     parser.add_argument(
-        "--runs", type=Path, action="append", default=[], help="folder of records to set beside"
+        "--runs", type=path_of, action="append", default=[], help="folder of records to set beside"
     )
     add_force_flag(parser)
     add_experiment_flags(parser, without=("method",))
@@ -34,6 +36,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(values: argparse.Namespace) -> int:
     """Print all methods, by default with what they cost on the paper's ConvNet for CIFAR-10."""
+    for folder in values.runs:
+        if not folder.is_dir():
+            raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
     net = given.get("net", "convnet")
     names = [name for name in METHODS if net not in METHODS[name].refuses]
@@ -58,7 +63,7 @@ def _lines(
     refused = [f"not on {NETS.label(net)}, since {why}" for net, why in entry.refuses.items()]
     allowed = [NETS.label(net) for net in NETS if net not in entry.refuses]
     lines = [
-        ("Local loss", entry.loss),
+        (_LOSS, entry.loss),
         ("Constant in it", entry.constant),
         ("Cost", _cost(name, todo)),
         ("Nets", "; ".join([", ".join(allowed), *refused])),
@@ -109,17 +114,12 @@ def _comparable(folders: Iterable[Path]) -> list[Record]:
         if isinstance(item, ValueError):
             print(f"Skipped: {item}", file=sys.stderr)
         elif item.results["test_acc"] is not None:
-            size = {name: item.experiment.get(name) for name in FIELDS if name not in _OWN}
-            as_preset = item.experiment == Experiment(**size, method=item.experiment.method)
-            if as_preset:
+            run = item.experiment
+            size = {name: run.get(name) for name in FIELDS if name not in _OWN}
+            if run == Experiment(**size, method=run.method):
                 found.setdefault(str(size), []).append(item)
-    kept = [
-        alike for alike in found.values() if any(r.experiment.method == END_TO_END for r in alike)
-    ]
-    return [record for alike in kept for record in alike]
-
-
-_OWN = "method", "components", "cut"  # what a method chooses by itself
+    groups = [g for g in found.values() if any(r.experiment.method == END_TO_END for r in g)]
+    return [record for group in groups for record in group]
 
 
 def _measured(name: str, ours: Iterable[Record]) -> list[str]:
@@ -173,5 +173,6 @@ def _markdown(found: dict[str, Lines]) -> str:
     ]
     for title, lines in found.items():
         parts.append(f"## {title}")
-        parts.append("\n".join(f"- **{noun}:** {text}" for noun, text in lines))
+        shown = [(noun, f"`{text}`" if noun == _LOSS else text) for noun, text in lines]
+        parts.append("\n".join(f"- **{noun}:** {text}" for noun, text in shown))
     return "\n\n".join(parts)

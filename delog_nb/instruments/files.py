@@ -18,7 +18,7 @@ except ImportError:  # Windows, where a file that is open cannot be removed
     fcntl = None  # type: ignore[assignment]
 
 # flags that not every system has; without O_BINARY Windows would change line ends
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 PART = ".part"
 
@@ -74,8 +74,11 @@ def _renamed(handle: int, temporary: str, path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o644)
+            if fcntl is not None:  # while it is locked, else it could be taken for a leftover
+                os.replace(temporary, path)
+        if fcntl is None:  # which renames no file that is open
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -123,7 +126,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         ReadError: the file is not there, no regular file, too large, or cannot be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | _NO_WAIT)
+        handle = os.open(path, os.O_RDONLY | _FLAGS)
         with os.fdopen(handle, "rb") as file:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):

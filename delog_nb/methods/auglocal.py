@@ -7,7 +7,8 @@ The local loss of component l is
 where aux_l has d_l layers with the architecture of some of the layers above l, evenly spread up to
 the last one, and weights of its own. It is affiliated. d_l falls from d to about d / 2 going up
 (*pyramidal depth*). Of L layers, the last d + 1 and the classifier are one component, trained end
-to end: there are L - d components.
+to end: there are L - d components. On every net aux_l ends in the mean over positions and a linear
+layer; the authors have other ends on VGG.
 """
 
 import math
@@ -101,6 +102,7 @@ DEPTH = Option(
 @method(
     "auglocal",
     label="AugLocal",
+    style=6,
     options=(DEPTH,),
     cut="layer",
     components=Counts(

@@ -60,6 +60,7 @@ AUXILIARY = Option(
 @method(
     "dgl",
     label="DGL",
+    style=4,
     options=(AUXILIARY,),
     cut="layer",
     published="Belilovsky et al., 2020",

@@ -8,6 +8,9 @@ With beta = .99, the local loss of layer l is
 where S(x) are the cosine similarities of all pairs of samples, and C_l is a convolution, compared
 by its channels' standard deviations. ``pred`` and ``sim`` are also losses on their own, then of
 weight 1. V_l, b_l and C_l are affiliated.
+
+The classifier on top is the network's own, trained by cross-entropy alone; the authors' has a
+hidden layer with a local loss like the others, and weighs its cross-entropy by 1 - beta.
 """
 
 import math
@@ -82,6 +85,7 @@ DECODER = Option(
 @method(
     "predsim",
     label="PredSim",
+    style=5,
     options=(LOSS, BETA, DECODER),
     cut="layer",
     published="Nokland & Eidnes, 2019",

@@ -15,11 +15,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 from support.processes import Lines, ended, living
 from support.runs import ROOT
+from support.submissions import endless_grading
 
 LONG = ["--preset", "quick", "--limit", "100", "--width", "0.125", "--precision", "float32"]
 LONG += ["--epochs", "100000", "--checkpoint-every", "0"]
@@ -71,18 +71,7 @@ def test_a_commands_processes_listen_on_the_loopback_alone(
 
 def test_a_sandbox_and_who_started_it_do_not_listen(tmp_path: Path) -> None:
     """While an answer runs that never ends."""
-    for name, code in (("1", "f = 1"), ("2", "while True: pass\nf = 1")):
-        cells = [nbformat.v4.new_code_cell(c) for c in (code, 'lab.check("spread", f)')]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
-    command = [sys.executable, "-m", "delog_nb", "check-submissions", str(tmp_path)]
-    command += ["--workers", "1", "--out", str(tmp_path / "all.csv")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = Lines(process.stderr).until(
-            lambda line: "1.ipynb: spread" in line or "sandbox" in line
-        )
-        if "sandbox" in said:
-            pytest.skip(said)
+    with endless_grading(tmp_path) as process:
         inside = living(process.pid)
         found = listening(psutil.Process(process.pid), *inside)
         process.terminate()

@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from support.submissions import endless_grading
 
 from delog_nb.course.exercises import EXERCISES, LESSONS
 from delog_nb.experiment import ExperimentError
@@ -620,18 +620,7 @@ def test_what_never_ends_is_ended(name: str, short: Sandbox) -> None:
 
 def test_the_end_of_grading_is_the_end_of_all(tmp_path: Path) -> None:
     """Also where the command is killed: nothing of its sandbox survives it."""
-    for name, code in (("1", GOOD), ("2", "while True: pass\nf = 1")):
-        cells = [nbformat.v4.new_code_cell(c) for c in (code, 'lab.check("spread", f)')]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
-    command = [sys.executable, "-m", "delog_nb", "check-submissions", str(tmp_path)]
-    command += ["--workers", "1", "--out", str(tmp_path / "all.csv")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:  # of what is missing, and of the first
-            if "1.ipynb: spread" in line or "sandbox" in line:
-                break
-        if "sandbox" in line:
-            pytest.skip(line)
+    with endless_grading(tmp_path) as process:
         children = psutil.Process(process.pid).children(recursive=True)
         handles = [os.pidfd_open(child.pid) for child in children]
         assert len(handles) >= 2

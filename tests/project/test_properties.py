@@ -21,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support.mutations import bounded, damaged, one_sentence, values
-from support.processes import ended, living
+from support.processes import processes  # noqa: F401 - a fixture of this module
 from support.runs import ROOT, tiny
 
 from delog_nb import Experiment, ExperimentError, records, train
@@ -36,14 +36,6 @@ from delog_nb.training import checkpoint
 
 RECORDED = ROOT / "results" / "cpu" / "folder-convnet-al-s0-815b27618a"
 CONTENT = json.loads((RECORDED / "record.json").read_text())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def processes() -> Iterator[None]:
-    """None is left that was not there."""
-    before = living()
-    yield
-    assert ended(living() - before)
 
 
 @contextlib.contextmanager

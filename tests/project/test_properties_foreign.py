@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support.mutations import bounded, damaged, one_sentence, values
-from support.processes import ended, living
+from support.processes import processes  # noqa: F401 - a fixture of this module
 
 from delog_nb.cli import main
 from delog_nb.data import DataError
@@ -32,14 +32,6 @@ from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
 from delog_nb.experiment import registry
 from delog_nb.grading import sandbox
 from delog_nb.grading.answers import Cell, plan
-
-
-@pytest.fixture(autouse=True, scope="module")
-def processes() -> Iterator[None]:
-    """None is left that was not there."""
-    before = living()
-    yield
-    assert ended(living() - before)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from delog_nb import Experiment, data, records, train
 from delog_nb.cli import main
 from delog_nb.experiment import RecordError, WriteError
 from delog_nb.experiment.identity import identity
-from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.files import remove_leftovers, write_atomically
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -150,6 +151,22 @@ def test_a_write_removes_what_a_killed_one_left_and_nothing_that_is_being_writte
         assert not left.exists()
     assert path.read_text() == "slow"
     assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_a_file_is_no_leftover_until_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may look for leftovers at the last moment before the renaming."""
+    rename = os.replace
+
+    def replace(old: str, new: Path) -> None:
+        remove_leftovers(tmp_path)
+        rename(old, new)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with write_atomically(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
 
 
 def test_mean_and_std() -> None:

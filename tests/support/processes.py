@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 import psutil
+import pytest
 
 
 class Lines:
@@ -55,3 +56,11 @@ def ended(processes: Iterable[psutil.Process], seconds: float = 30) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@pytest.fixture(autouse=True, scope="module")
+def processes() -> Iterator[None]:
+    """Of a module that imports it: no process is left that was not there."""
+    before = living()
+    yield
+    assert ended(living() - before)
