@@ -51,7 +51,7 @@ class Experiment(BaseModel):
     Traceback (most recent call last):
     ...
     delog_nb.instruments.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
-early-exit, al, delog-scl (did you mean 'delog-scl'?)
+early-exit, al, delog-scl, cwcomp, infopro (did you mean 'delog-scl'?)
     >>> Experiment(method="bp", tau=0.2)
     Traceback (most recent call last):
     ...

@@ -61,7 +61,7 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", [m for m in METHODS.own if METHODS[m].components.default != 1])
+@pytest.mark.parametrize("method", DECOUPLED)
 def test_every_net_in_a_pipeline_ends_as_in_the_ordinary_loop(method: str, tmp_path: Path) -> None:
     run_ranks(2, f"every net with {method}", str(tmp_path), folder=tmp_path)
     for net, experiment in of_method(method).items():
@@ -125,7 +125,7 @@ def test_two_data_parallel_ranks_are_one_process_on_the_joined_batch(tmp_path: P
         own = [p["labels"].view(2, -1) for p in parts]
         assert torch.equal(labels, torch.cat(own, 1).flatten())
 
-    for name in (*DECOUPLED, "bp"):
+    for name in METHODS.own:
         weights, losses = sgd_steps(name, Team())
         found, joined = torch.load(tmp_path / f"{name}.pt")
         torch.testing.assert_close(joined, losses, rtol=1e-9, atol=1e-12)
