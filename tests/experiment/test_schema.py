@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BAD = [
     ({"method": "delog_scl"}, "did you mean 'delog-scl'"),
-    ({"method": ["bp"]}, "one of bp, early-exit, al, delog-scl"),
+    ({"method": ["bp"]}, "one of " + ", ".join(METHODS)),
     ({"epoch": 3}, "there is no field 'epoch' (did you mean 'epochs'?)"),
     ({"zzz": 3}, "the fields are preset, method"),
     ({"batch_size": 0}, "batch_size = 0 is not allowed: a whole number from 1 to 65536 images"),

@@ -47,7 +47,7 @@ def test_the_page_opens_alone(shown: tuple[Any, list[str], list[str]]) -> None:
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert problems == []
     assert tab.locator(".js-plotly-plot").count() == 2
-    assert tab.locator("h1").inner_text() == "One network, trained 4 ways"
+    assert tab.locator("h1").inner_text() == f"One network, trained {len(METHODS)} ways"
     assert "<all>" in tab.locator("code").inner_text()  # escaped
 
 
