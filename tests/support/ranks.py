@@ -29,13 +29,6 @@ from support.runs import NARROW, PAIRS, plugged, tiny
 DECOUPLED = [name for name in METHODS.own if METHODS[name].components.default != 1]
 # without a BatchNorm of their own, which would see a rank's share alone
 SHARED = ("delog-scl", "early-exit", "al", "bp", "predsim", "cwcomp")
-    "delog-scl",
-    "early-exit",
-    "al",
-    "bp",
-    "predsim",
-    "cwcomp",
-)  # without a BatchNorm of their own
 # 150 images in batches of 16: ten steps an epoch, the last one of 6 images
 FIFTY_STEPS = {"limit": 150, "val_fraction": 0.0, "batch_size": 16, "epochs": 5}
 
