@@ -140,7 +140,7 @@ def test_the_choices_give_the_same_experiment_again() -> None:
 
 
 UNREAD = [
-    ({"method": "bp", "tau": 0.2}, "tau is not read here: it belongs to method = delog-scl, not"),
+    ({"method": "bp", "tau": 0.2}, "not read here: it belongs to method = delog-scl, scl-exit, not to bp"),
     ({"net": "vgg", "norm": "batch"}, "norm is not read here: it belongs to net = convnet, not to"),
     ({"head": "linear", "head_hidden": 64}, "head_hidden is not read with head = linear"),
     ({"momentum": 0.5}, "momentum is not read with optimizer = adam"),

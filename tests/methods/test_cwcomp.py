@@ -62,7 +62,7 @@ def test_fewer_channels_than_classes_are_refused() -> None:
 
 
 def test_the_prediction_is_the_goodness_of_the_last_features() -> None:
-    method = methods.build(tiny(method="cwcomp", net="resnet")).eval()
+    method = methods.build(tiny(method="cwcomp", net="resnet", cut="block")).eval()
     images = torch.randn(3, 1, 16, 16)
     r = images
     for part in method.parts():
@@ -84,7 +84,7 @@ def test_goodness_under_autocast_is_computed_in_float32() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_components_of_several_blocks(count: int) -> None:
-    method = methods.build(tiny(method="cwcomp", components=count))
+    method = methods.build(tiny(method="cwcomp", cut="block", components=count))
     assert sum(len(part.layers) for part in method.parts()) == 4
     assert len(method.parts()) == count
     images = torch.randn(6, 1, 16, 16)
