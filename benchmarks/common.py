@@ -173,6 +173,7 @@ def ours(
 ) -> list[Tensor]:
     """A step as the package takes it on views ``r``; the losses of all components."""
     context = autocast(r.device, precision)
-    flow = local_losses(method.parts(), r, Batch.of(labels), context)
+    batch = Batch.of(labels, inputs=r if "inputs" in method.needs else None)
+    flow = local_losses(method.parts(), r, batch, context)
     del r  # freed after the component that uses it
     return train_step(method.parts(), optimizers, flow)[2]

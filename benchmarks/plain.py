@@ -18,7 +18,7 @@ def adam(method: Method, experiment: Experiment) -> torch.optim.Adam:
 
 def step(method: Method, optimizer: torch.optim.Optimizer, r: Tensor, t: Tensor) -> list[Tensor]:
     """All components forward, then one backward of the sum of their losses, as the authors do."""
-    losses, batch = [], Batch.of(t)
+    losses, batch = [], Batch.of(t, inputs=r if "inputs" in method.needs else None)
     for component in method.parts():
         r, batch, loss = component(r.detach(), batch)
         losses.append(loss)

@@ -115,9 +115,10 @@ def together(e: Experiment) -> list[str]:
                 f"depth = {e.depth}" if e.cut == "block" else f"depth = {e.depth}, cut at layers,"
             )
             word = "more than" if e.components > high else "fewer than"
+            counted = f"the {e.cut}s and the classifier" if high > e.hidden else f"the {e.cut}s"
             found.append(
                 f"components = {e.components} is {word} {what} allows: from {low} to {high} "
-                f"({method.components.why or f'the {e.cut}s and the classifier'})"
+                f"({method.components.why or counted})"
             )
     if data.needs_dir and e.data_dir is None and e.data_id is None:
         found.append(f"dataset = {e.dataset!r} needs data_dir, {data.needs_dir}")

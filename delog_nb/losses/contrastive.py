@@ -40,8 +40,9 @@ def supervised_contrastive_loss(
         labels: (N,) integers; equal labels are positives
         tau: temperature, above 0
         normalize: divide each z by its length; a zero vector stays zero and gets no gradient
-        scaling: ``eq2``, or ``authors``: their code counts the anchor among its positives, a
-            factor |P| / (|P| + 1), and takes the mean over all N anchors
+        scaling: ``eq2``; or ``all``: the mean over all N anchors, one without positives counts 0;
+            or ``authors``: so too in their code, which counts the anchor among its positives, a
+            factor |P| / (|P| + 1)
 
     Returns:
         The loss, a scalar.
@@ -59,8 +60,8 @@ def supervised_contrastive_loss(
         )
     if not tau > 0:
         raise ValueError(f"tau must be above 0: got {tau}")
-    if scaling not in ("eq2", "authors"):
-        raise ValueError(f"scaling must be 'eq2' or 'authors': got {scaling!r}")
+    if scaling not in ("eq2", "all", "authors"):
+        raise ValueError(f"scaling must be 'eq2', 'all' or 'authors': got {scaling!r}")
     kind = "cpu" if z.is_meta else z.device.type
     with torch.autocast(kind, enabled=False):
         if z.dtype != torch.float64:
@@ -70,7 +71,7 @@ def supervised_contrastive_loss(
         if len(z) < 2:
             return z.sum() * 0
         bounded = normalize and tau >= _SHIFTLESS_TAU
-        return _SupervisedContrastive.apply(z, labels, tau, scaling == "authors", bounded)
+        return _SupervisedContrastive.apply(z, labels, tau, scaling, bounded)
 
 
 def unit(z: Tensor, epsilon: float = 0.0) -> Tensor:
@@ -94,15 +95,14 @@ class _SupervisedContrastive(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, labels: Tensor, tau: float, authors: bool, bounded: bool
+        ctx: Any, z: Tensor, labels: Tensor, tau: float, scaling: str, bounded: bool
     ) -> Tensor:
         count = len(z)
         others, positives = _sum_of_positives(z, labels)
         weight = (positives > 0).to(z.dtype)
-        if authors:
-            weight *= positives / (positives + 1) / count
-        else:
-            weight /= weight.sum().clamp_min(1)
+        if scaling == "authors":
+            weight *= positives / (positives + 1)
+        weight /= weight.sum().clamp_min(1) if scaling == "eq2" else count
         share = weight / positives.clamp_min(1)  # w_i / |P(i)|
 
         # what the logarithm adds to the loss, and tau times what it adds to the gradient

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from delog_nb import methods
 from delog_nb.data import shape
 from delog_nb.experiment import Experiment
-from delog_nb.methods.batch import Batch, in_one_order
+from delog_nb.methods.batch import Batch, in_one_order, rows_of
 from delog_nb.methods.component import Component, Method
 from delog_nb.training import local_losses
 
@@ -169,7 +169,7 @@ def _rows_of(
     """Features and batch of the samples of ``images``, any whole number of rows each."""
 
     def take(rows: Tensor) -> Tensor:
-        return rows.unflatten(0, (-1, _IMAGES))[:, images].flatten(0, 1)
+        return rows_of(images, rows, _IMAGES)
 
     own = replace(
         batch,

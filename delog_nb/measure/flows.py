@@ -17,7 +17,13 @@ from delog_nb.experiment import Experiment
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method, Objective, cut_with_objectives
+from delog_nb.methods.component import (
+    Component,
+    Method,
+    Objective,
+    cut_with_objectives,
+    modules_of,
+)
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.nets import Shape, of_blocks
 from delog_nb.training import local_losses, make_optimizers, train_step
@@ -237,7 +243,7 @@ def _outputs_of(parts: list[Component]) -> Iterator[list[Tensor]]:
     """Outputs of the components' layers, and of the modules that their objectives train."""
     outputs: list[Tensor] = []
     with ExitStack() as hooks:
-        for module in (m for part in parts for m in (*part.layers, *part.objective.children())):
+        for module in (m for part in parts for m in (*part.layers, *modules_of(part.objective))):
             handle = module.register_forward_hook(lambda _, __, output: outputs.append(output))
             hooks.callback(handle.remove)
         yield outputs

@@ -14,6 +14,7 @@ from delog_nb.data import Split, Views, shape
 from delog_nb.experiment import Experiment
 from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.clock import moment
+from delog_nb.methods.component import modules_of
 from delog_nb.training import (
     EVALUATION_BATCH,
     Batches,
@@ -145,7 +146,7 @@ class StepInParts:
             for part in self.trial.method.parts():
                 handles = [part.layers.register_forward_hook(cut("blocks forward"))]
                 handles += [part.objective.register_forward_hook(lap("losses"))]
-                for module in part.objective.children():
+                for module in modules_of(part.objective):
                     handles.append(module.register_forward_pre_hook(lap("losses")))
                     handles.append(module.register_forward_hook(cut("heads")))
                 for handle in handles:

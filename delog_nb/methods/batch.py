@@ -26,6 +26,20 @@ def in_one_order(parts: Sequence[Tensor], images: Sequence[int]) -> Tensor:
     return torch.cat(folded, 1).flatten(0, 1)
 
 
+def rows_of(chosen: Tensor, rows: Tensor, count: int) -> Tensor:
+    """The rows of chosen samples, of (v n, ...) rows of n = ``count`` samples: first row 1 of all.
+
+    Args:
+        chosen: numbers of samples, or (n,) truth values
+        rows: (v n, ...)
+        count: n
+
+    >>> rows_of(torch.tensor([0, 2]), torch.arange(6), 3).tolist()
+    [0, 2, 3, 5]
+    """
+    return rows.unflatten(0, (-1, count))[:, chosen].flatten(0, 1)
+
+
 @dataclass(frozen=True)
 class Batch:
     """The samples that features r_l (N, C, H, W) belong to, two views of each image.

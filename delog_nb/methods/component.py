@@ -4,7 +4,7 @@ Nothing flows back from one component into another: the loop hands each one deta
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -82,6 +82,15 @@ class Terms(Objective):
 
     def projection_head(self) -> nn.Module | None:
         return self._first(lambda term: term.projection_head())
+
+
+def modules_of(objective: nn.Module) -> Iterator[nn.Module]:
+    """The modules that an objective computes with; those of its terms, where it has terms."""
+    for child in objective.children():
+        if isinstance(child, (Objective, nn.ModuleList)):
+            yield from modules_of(child)
+        else:
+            yield child
 
 
 class CrossEntropy(Objective):

@@ -3,6 +3,7 @@
 Projection heads are affiliated; the classifier is trained by cross-entropy on detached features.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 from delog_nb.methods.declare import method
+from delog_nb.nets import Backbone
 
 
 class ContrastiveObjective(Objective):
@@ -60,10 +62,25 @@ SCALING = Option(
 )
 
 
+def contrast_after(backbone: Backbone, options: SimpleNamespace, end: int) -> Objective:
+    """The contrastive loss of a component whose last block is f_end, with a head of its own."""
+    head = heads.projection_head(
+        options.head,
+        backbone.shapes[end - 1],
+        hidden=options.head_hidden,
+        dim=options.head_dim,
+        pool=options.pool,
+    )
+    return ContrastiveObjective(head, options.tau, options.loss_scaling)
+
+
+OPTIONS = (heads.POOL, HEAD, HEAD_HIDDEN, HEAD_DIM, TAU, SCALING)
+
+
 @method(
     "delog-scl",
     label="Delog-SCL",
-    options=(heads.POOL, HEAD, HEAD_HIDDEN, HEAD_DIM, TAU, SCALING),
+    options=OPTIONS,
     style=0,  # the course's subject takes the first colour
     published="Delog-SCL, this course's paper; SCPL in the authors' code",
     loss="SCL(g_l(r_l), y); the classifier: CE(f_{H+1}(r_H), y)",
@@ -71,15 +88,5 @@ SCALING = Option(
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """Gradient flows with contrastive losses; one alone is the long flow of Fig. 4, which is BP."""
     backbone = net()
-
-    def contrast_after(end: int) -> Objective:
-        head = heads.projection_head(
-            options.head,
-            backbone.shapes[end - 1],
-            hidden=options.head_hidden,
-            dim=options.head_dim,
-            pool=options.pool,
-        )
-        return ContrastiveObjective(head, options.tau, options.loss_scaling)
-
-    return cut_with_objectives(backbone, options.components, contrast_after)
+    objective_after = partial(contrast_after, backbone, options)
+    return cut_with_objectives(backbone, options.components, objective_after)

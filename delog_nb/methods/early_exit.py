@@ -3,6 +3,7 @@
 The exits are affiliated: the final classifier, trained on detached features, gives the prediction.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from delog_nb.methods import heads
 from delog_nb.methods.batch import Batch
 from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 from delog_nb.methods.declare import method
+from delog_nb.nets import Backbone
 
 
 class ExitObjective(Objective):
@@ -41,6 +43,19 @@ EXIT_HIDDEN = Option(
 )
 
 
+def exit_after(
+    backbone: Backbone,
+    options: SimpleNamespace,
+    end: int,
+    kind: type[ExitObjective] = ExitObjective,
+) -> ExitObjective:
+    """The exit of a component whose last block is f_end."""
+    classifier = heads.local_classifier(
+        backbone.shapes[end - 1], backbone.classes, hidden=options.exit_hidden, pool=options.pool
+    )
+    return kind(classifier)
+
+
 @method(
     "early-exit",
     label="Early Exit",
@@ -52,15 +67,4 @@ EXIT_HIDDEN = Option(
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """As many gradient flows as are asked for; one is BP."""
     backbone = net()
-
-    def exit_after(end: int) -> Objective:
-        return ExitObjective(
-            heads.local_classifier(
-                backbone.shapes[end - 1],
-                backbone.classes,
-                hidden=options.exit_hidden,
-                pool=options.pool,
-            )
-        )
-
-    return cut_with_objectives(backbone, options.components, exit_after)
+    return cut_with_objectives(backbone, options.components, partial(exit_after, backbone, options))

@@ -33,8 +33,8 @@ class Parts(NamedTuple):
 class Backbone(nn.Module):
     """Blocks f_1 ... f_H, the shape of each one's output r_l, and the classifier f_{H+1}.
 
-    Every block gives (B, C, H, W). ``forward`` is the inference path of Eq. 6:
-    (B, C, H, W) -> logits (B, classes).
+    ``in_shape`` is that of an image. Every block gives (B, C, H, W). ``forward`` is the inference
+    path of Eq. 6: (B, C, H, W) -> logits (B, classes).
 
     Cut at layers, ``blocks`` are the single layers of all blocks. A pooling then opens the layer
     that follows it, and the last one the classifier.
@@ -54,7 +54,7 @@ class Backbone(nn.Module):
         self, parts: Parts, in_shape: Shape, classes: int, depth: int, cut: str = "block"
     ) -> None:
         super().__init__()
-        self.classes = classes
+        self.in_shape, self.classes = in_shape, classes
         self._block, self._units = parts.block, list[Layer]()
         blocks: list[nn.Module] = []
         shapes = [in_shape]

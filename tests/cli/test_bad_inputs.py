@@ -16,7 +16,6 @@ from delog_nb import Experiment, methods, records
 from delog_nb.cli import COMMANDS, _module, main
 from delog_nb.cli.flags import NUMBERS, Parser
 from delog_nb.experiment import PARAMETERS
-from delog_nb.experiment.registry import METHODS
 from delog_nb.measure import estimate
 
 NINES = "9" * 5000
@@ -149,8 +148,8 @@ WORDS = {  # command lines; OUT, GRID, GOOD are folders and a grid file
     f"train --{'x' * 3000}": "does not take '--xxx",
     f"{'x' * 3000}": "invalid choice: 'xxx",
     f"compare --seeds {10**18} --out OUT": f"seeds = '{10**18}' is not allowed",
-    "compare --seeds 10000 --out OUT": (
-        f"methods ({len(METHODS.own)}) x seeds (10,000) make {len(METHODS.own)}0,000 runs: at most"
+    "compare --methods bp,al --seeds 10000 --out OUT": (
+        "methods (2) x seeds (10,000) make 20,000 runs: at most 10,000 at once"
     ),
     f"compare --methods {','.join(['bp'] * 20_000)} --out OUT": "is not allowed: bp stands twice",
     "sweep GRID MANY --out OUT": "GRID (2) + MANY (10,000) make 10,002 runs: at most 10,000",

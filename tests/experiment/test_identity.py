@@ -39,7 +39,7 @@ IDS = {
     },
     "folder-convnet-delog-scl-s0-3d6cbcdfe9": {
         "preset": "quick", "dataset": "folder", "data_id": "0123456789abcdef", "head": "linear",
-        "optimizer": "sgd", "momentum": 0.5,
+        "optimizer": "sgd", "momentum": 0.5, "width": 0.25,
     },
 }  # fmt: skip
 

@@ -120,6 +120,9 @@ def test_the_last_way_out_is_the_prediction(method: str) -> None:
         "early-exit": [False] * 4,
         "al": [False] * 3,
         "delog-scl": [True] * 4,
+        "infopro": [True] * 3,
+        "cwcomp": [False] * 3,
+        "scl-exit": [False] * 4,
     }[method]
 
 

@@ -18,7 +18,7 @@ def by_loops(z: Tensor, labels: Tensor, tau: float, scaling: str = "eq2") -> flo
     for i in range(n):
         positives = [p for p in range(n) if p != i and labels[p] == labels[i]]
         if not positives:
-            if scaling == "authors":
+            if scaling != "eq2":
                 terms.append(0.0)
             continue
         below = sum(math.exp(float(z[i] @ z[j]) / tau) for j in range(n) if j != i)
@@ -46,7 +46,7 @@ def batch(n: int, d: int, classes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return z, torch.randint(0, classes, (n,), generator=generator)
 
 
-@pytest.mark.parametrize("scaling", ["eq2", "authors"])
+@pytest.mark.parametrize("scaling", ["eq2", "all", "authors"])
 @pytest.mark.parametrize("tau", [0.05, 0.1, 1.0])
 @pytest.mark.parametrize(("n", "classes"), [(2, 1), (7, 3), (16, 4), (24, 40)])
 def test_equals_eq_2_by_loops(n: int, classes: int, tau: float, scaling: str) -> None:
@@ -83,7 +83,7 @@ def test_any_integers_are_labels() -> None:
     torch.testing.assert_close(scl(z, labels * 1000 - 77), scl(z, labels))
 
 
-@pytest.mark.parametrize("scaling", ["eq2", "authors"])
+@pytest.mark.parametrize("scaling", ["eq2", "all", "authors"])
 @pytest.mark.parametrize("normalize", [True, False])
 def test_gradient_by_finite_differences(scaling: str, normalize: bool) -> None:
     z, labels = batch(9, 4, 4)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from support.runs import tiny
+from support.runs import NARROW, PAIRS, tiny
 from torch import Tensor, nn
 
 from delog_nb import methods
@@ -16,11 +16,9 @@ from delog_nb.methods import Batch
 from delog_nb.methods.component import Method, cut
 from delog_nb.training import local_losses, make_optimizers, train_step
 
-KINDS = [(m, n) for m in METHODS for n in NETS]
-
 
 def built(method: str, net: str = "convnet", **changes: object) -> Method:
-    return methods.build(tiny(method=method, net=net, width=0.1, **changes))
+    return methods.build(tiny(method=method, net=net, width=NARROW, **changes))
 
 
 def batch(count: int = 8) -> tuple[Tensor, Tensor]:
@@ -29,16 +27,21 @@ def batch(count: int = 8) -> tuple[Tensor, Tensor]:
     return images, torch.randint(0, 10, (count,), generator=generator)
 
 
+def told_of(images: Tensor, labels: Tensor) -> Batch:
+    """With all that an objective can need."""
+    return Batch.of(labels, inputs=images.sigmoid())
+
+
 def step(method: Method, optimizers: list[Any], images: Tensor, labels: Tensor) -> list[Tensor]:
-    flow = local_losses(method.parts(), images, Batch.of(labels))
+    flow = local_losses(method.parts(), images, told_of(images, labels))
     return train_step(method.parts(), optimizers, flow)[2]
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> None:
     method = built(name, net)
     images, labels = batch()
-    r, told = images, Batch.of(labels)
+    r, told = images, told_of(images, labels)
     for place, component in enumerate(method.parts()):
         r, told, loss = component(r.detach(), told)
         method.zero_grad(set_to_none=True)
@@ -51,15 +54,15 @@ def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> No
                 assert all(g is None for g in gradients), (place, other)
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: str) -> None:
     one, other = built(name, net).double(), built(name, net).double()
     images, labels = batch()
-    r, told = images.double(), Batch.of(labels)
+    r, told = images.double(), told_of(images.double(), labels)
     for component in one.parts():
         r, told, loss = component(r.detach(), told)
         loss.backward()
-    r, told, losses = images.double(), Batch.of(labels), []
+    r, told, losses = images.double(), told_of(images.double(), labels), []
     for component in other.parts():
         r, told, loss = component(r.detach(), told)
         losses.append(loss)
@@ -68,7 +71,7 @@ def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: st
         torch.testing.assert_close(a.grad, b.grad)
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_affiliated_parameters_change_no_prediction(name: str, net: str) -> None:
     method = built(name, net).eval()
     images, _ = batch()
@@ -101,7 +104,7 @@ def test_a_step_changes_every_parameter_and_evaluation_none(name: str) -> None:
 @pytest.mark.parametrize("net", NETS)
 def test_bp_is_plain_pytorch_training(net: str) -> None:
     """Weight for weight after 3 steps of the same nn.Sequential, loss and Adam."""
-    run = tiny(method="bp", net=net, width=0.1)
+    run = tiny(method="bp", net=net, width=NARROW)
     method = methods.build(run)
     plain: nn.Module = copy.deepcopy(method.parts()[0].layers)
     optimizers = make_optimizers(method, run)
@@ -116,7 +119,7 @@ def test_bp_is_plain_pytorch_training(net: str) -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("name", ["delog-scl", "early-exit"])
+@pytest.mark.parametrize("name", ["delog-scl", "early-exit", "infopro"])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_cutting_into_any_number_of_components(name: str, count: int) -> None:
     method = built(name, components=count)
@@ -129,7 +132,7 @@ def test_cutting_into_any_number_of_components(name: str, count: int) -> None:
     assert all(loss.isfinite() for loss in losses)
 
 
-@pytest.mark.parametrize("name", ["delog-scl", "early-exit"])
+@pytest.mark.parametrize("name", ["delog-scl", "early-exit", "infopro"])
 def test_one_component_is_bp(name: str) -> None:
     """The single long gradient flow of Fig. 4."""
     one, bp = built(name, components=1), built("bp")

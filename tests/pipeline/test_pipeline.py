@@ -19,7 +19,6 @@ from support.runs import plugged, same_history, tiny
 from delog_nb import Experiment, ExperimentError, records, train
 from delog_nb.cli import main
 from delog_nb.cli.rank import main as be_main
-from delog_nb.experiment.registry import METHODS
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import check
 from delog_nb.pipeline.links import Form
@@ -61,7 +60,7 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", [m for m in METHODS.own if METHODS[m].components.default != 1])
+@pytest.mark.parametrize("method", DECOUPLED)
 def test_every_net_in_a_pipeline_ends_as_in_the_ordinary_loop(method: str, tmp_path: Path) -> None:
     run_ranks(2, f"every net with {method}", str(tmp_path), folder=tmp_path)
     for net, experiment in of_method(method).items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.runs import tiny
+from support.runs import NARROW, tiny
 
 from benchmarks import __main__ as all_of_them
 from benchmarks import gpu, plain
@@ -30,7 +30,7 @@ from delog_nb.training import make_optimizers
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("name", METHODS)
 def test_twenty_steps_of_ours_equal_the_plain_ones(name: str, net: str) -> None:
-    experiment = tiny(method=name, net=net, width=0.05, image_size=16)
+    experiment = tiny(method=name, net=net, width=NARROW, image_size=16)
     one, other = methods.build(experiment).double(), methods.build(experiment).double()
     other.to(memory_format=torch.channels_last)
     adam, adams = plain.adam(one, experiment), make_optimizers(other, experiment)

@@ -153,7 +153,7 @@ def test_the_method_that_contributing_adds_works(tmp_path: Path) -> None:
     run_in(tmp_path, "-m", "delog_nb.methods.table")
     shutil.copy(ROOT / "notebooks" / "experiment.ipynb", tmp_path)
     run_in(tmp_path, "-m", "delog_nb.grids.notebook", "experiment.ipynb")
-    assert f"{METHODS.own[-1]}, mean-exit" in (tmp_path / "experiment.ipynb").read_text()
+    assert ", ".join([*METHODS.own, "mean-exit"]) in (tmp_path / "experiment.ipynb").read_text()
     words = ["--preset", "quick", "--method", "mean-exit", "--out", str(tmp_path / "runs")]
     assert "Mean Exit" in run_in(tmp_path, "-m", "delog_nb", "train", *words)
     isolation = ["-k", "mean-exit", "-o", f"pythonpath={ROOT / 'tests'}"]

@@ -24,10 +24,11 @@ from delog_nb.training import Batches, Taken, autocast, local_losses, train_step
 from delog_nb.training.team import Team
 from support import golden
 from support.forked import FORKED
-from support.runs import PAIRS, plugged, tiny
+from support.runs import NARROW, PAIRS, plugged, tiny
 
-DECOUPLED = ("delog-scl", "early-exit", "al")
-SHARED = (*DECOUPLED, "bp", "predsim")  # without a BatchNorm, which sees a rank's share alone
+DECOUPLED = [name for name in METHODS.own if METHODS[name].components.default != 1]
+# without a BatchNorm of their own, which would see a rank's share alone
+SHARED = ("delog-scl", "early-exit", "al", "bp", "predsim", "cwcomp")
 # 150 images in batches of 16: ten steps an epoch, the last one of 6 images
 FIFTY_STEPS = {"limit": 150, "val_fraction": 0.0, "batch_size": 16, "epochs": 5}
 
@@ -57,7 +58,7 @@ def pipelined(folder: Path) -> None:
 
 def of_method(method: str) -> dict[str, Experiment]:
     """A small run of a method on every net, by the net."""
-    choices = {"limit": 80, "width": 0.125, "epochs": 2}
+    choices = {"limit": 80, "width": NARROW, "epochs": 2}
     return {net: tiny(method=method, net=net, **choices) for m, net in PAIRS if m == method}
 
 
@@ -134,12 +135,16 @@ def sgd_steps(name: str, team: Team) -> tuple[dict[str, torch.Tensor], list[torc
     """Weights and losses of three steps of plain gradient descent in float64.
 
     Unlike Adam it makes no large step of a gradient that is rounding alone. 15 images cannot be
-    shared evenly.
+    shared evenly. BatchNorm takes no statistics of the batch: they are each rank's own.
     """
     experiment = tiny(method=name, norm="none", limit=45, val_fraction=0.0, batch_size=15)
     images = load(experiment)
     method = methods.build(experiment).double()
-    batches = PlainBatches(images.train, Views.of(experiment, images.mean, images.std), 15, 0)
+    for module in method.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    views = Views.of(experiment, images.mean, images.std)
+    batches = PlainBatches(images.train, views, 15, 0, method.needs)
     own = team.assign(method, batches, autocast(torch.device("cpu"), "float32"))
     optimizers = [torch.optim.SGD(part.parameters(), lr=0.5) for part in own.parts()]
     team.begin([15] * 3)

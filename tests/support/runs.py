@@ -22,6 +22,8 @@ PAIRS = [
     if net not in registry.METHODS[method].refuses
 ]
 
+NARROW = 0.3  # the width of nets that are as small as cwcomp takes them: a channel for each class
+
 
 def plugged(name: str) -> Path:
     """Register what the plug-in ``name`` of the tests declares; its file."""
