@@ -257,29 +257,6 @@ def use(plugin: Plugin) -> None:
         kinds[type(entry)].add(entry)
 
 
-def _data(entry: Entry) -> dict[str, Any]:
-    """What ``entry`` declares, as plain data: only what is not as usual."""
-    usual = type(entry)("", "")
-    found: dict[str, Any] = {}
-    for name in vars(entry):
-        value = getattr(entry, name)
-        if name == "options":
-            value = [option.data() for option in value]
-        if name not in ("make", "plugin") and value not in (getattr(usual, name), [], {}):
-            found[name] = value
-    return found
-
-
-def table() -> dict[str, list[dict[str, Any]]]:
-    """What the package's own declare, as ``declared.json`` has it."""
-    declared = {
-        noun: [_data(registry[name]) for name in registry.own]
-        for noun, registry in REGISTRIES.items()
-    }
-    plain: dict[str, list[dict[str, Any]]] = json.loads(json.dumps(declared))
-    return plain
-
-
 def _read_table() -> None:
     def tuples(value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value

@@ -182,13 +182,36 @@ def test_layers_are_counted_in_the_net() -> None:
 def test_the_table_of_declarations_is_what_the_files_declare() -> None:
     """In a process of its own: here, tests may have declared more."""
     code = (
-        "import json, sys; from delog_nb.experiment.registry import TABLE, table; "
-        "before = TABLE.read_text(); from delog_nb.methods.table import import_own; import_own(); "
-        "sys.exit(json.loads(before) != table())"
+        "import json, sys; from delog_nb.methods.table import TABLE, import_own, table; "
+        "import_own(); sys.exit(json.loads(TABLE.read_text()) != table())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, (
         "run: python -m delog_nb.methods.table"
     )
+
+
+def test_the_table_is_written_anew_where_an_option_that_several_share_changes(
+    tmp_path: Path,
+) -> None:
+    code = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from delog_nb.experiment.registry import METHODS
+from delog_nb.methods import table
+
+for name in ("early-exit", "al"):
+    entry = METHODS[name]
+    METHODS._entries[name] = replace(
+        entry, options=tuple(replace(option, help="as it was") for option in entry.options)
+    )
+table.TABLE, before = Path(sys.argv[1]), table.TABLE.read_text()
+table.write_table()
+sys.exit(table.TABLE.read_text() != before)
+"""
+    written = str(tmp_path / "declared.json")
+    subprocess.run([sys.executable, "-c", code, written], check=True)
 
 
 def test_but_follows_the_preset_where_the_method_changes() -> None:
