@@ -82,10 +82,25 @@ class MethodEntry(Entry):
 class NetEntry(Entry):
     """A network. ``make(in_shape, classes, width, depth, **options)`` gives its `Parts`.
 
-    ``min_size`` is the smallest image side, in pixels, that its blocks allow.
+    ``min_size`` is the smallest image side, in pixels, that its blocks allow, ``depth`` how many
+    blocks it has by default. Where its name counts layers, ``at_depth`` is (text, a, b): its label
+    with H blocks is the text and a H + b.
     """
 
     min_size: int = 1
+    depth: int = 4
+    at_depth: tuple[str, int, int] | None = None
+
+    def label_at(self, depth: int) -> str:
+        """Its label with ``depth`` blocks.
+
+        >>> NETS["resnet-cifar"].label_at(9)
+        'ResNet-20'
+        """
+        if self.at_depth is None:
+            return self.label
+        text, by_block, more = self.at_depth
+        return f"{text}{by_block * depth + more}"
 
 
 @dataclass(frozen=True)
@@ -221,6 +236,9 @@ class _Parameters(Mapping[str, Option]):
         merged = {name: o for group in groups.values() for name, o in group.items()}
         for name, registry in REGISTRIES.items():
             merged[name] = replace(merged[name], choices=tuple(registry))
+        depth = merged["depth"]
+        depths = {name: net.depth for name, net in NETS.items() if net.depth != depth.default}
+        merged["depth"] = replace(depth, by_net=depths)
         return merged
 
     def __getitem__(self, name: str) -> Option:
