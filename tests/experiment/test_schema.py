@@ -157,7 +157,7 @@ def test_a_choice_that_the_run_does_not_read_is_refused(values: dict, words: str
 def test_options_go_to_the_methods_that_read_them_and_are_refused_where_none_does() -> None:
     given = [{"method": m, "net": n, "tau": 0.2} for m in ("bp", "delog-scl") for n in NETS.own]
     found = experiments_of(given)
-    assert [e.get("tau") for e in found] == [None] * 3 + [0.2] * 3
+    assert [e.get("tau") for e in found] == [None] * len(NETS.own) + [0.2] * len(NETS.own)
     with pytest.raises(ExperimentError, match="no run here reads tau: it belongs to method = del"):
         experiments_of([{"method": "bp", "tau": 0.2}, {"method": "al", "tau": 0.2}])
     with pytest.raises(ExperimentError, match="it is read where head = mlp"):
@@ -174,7 +174,13 @@ def test_a_copy_leaves_out_what_it_does_not_read() -> None:
 
 def test_layers_are_counted_in_the_net() -> None:
     counts = {net: Experiment(net=net, cut="layer").num_components for net in NETS.own}
-    assert counts == {"convnet": 8 + 1, "vgg": 6 + 1, "resnet": 1 + 8 + 1}
+    assert counts == {
+        "convnet": 8 + 1,
+        "vgg": 6 + 1,
+        "resnet": 1 + 8 + 1,
+        "resnet-cifar": 1 + 9 + 1,
+        "vit": 1 + 7 + 1,
+    }
     with pytest.raises(ExperimentError, match=r"components = 8 is more than .*: from 1 to 7"):
         Experiment(net="vgg", cut="layer", components=8)
 
@@ -212,6 +218,13 @@ sys.exit(table.TABLE.read_text() != before)
 """
     written = str(tmp_path / "declared.json")
     subprocess.run([sys.executable, "-c", code, written], check=True)
+
+
+def test_the_depth_is_the_nets_own_by_default() -> None:
+    assert [Experiment(net=net).depth for net in ("convnet", "resnet-cifar", "vit")] == [4, 9, 7]
+    assert PARAMETERS["depth"].default_text == "4; 9 on resnet-cifar, 7 on vit"
+    with pytest.raises(ExperimentError, match="components = 11 is more than depth = 9 allows"):
+        Experiment(net="resnet-cifar", components=11)
 
 
 def test_but_follows_the_preset_where_the_method_changes() -> None:

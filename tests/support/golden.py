@@ -25,7 +25,7 @@ from delog_nb.experiment import experiments_of
 
 GOLDEN = Path(__file__).with_name("golden.json")
 METHODS = ("bp", "early-exit", "al", "delog-scl")
-NETS = ("convnet", "vgg", "resnet")
+NETS = ("convnet", "vgg", "resnet", "resnet-cifar", "vit")
 SMALL = {
     "preset": "quick",
     "precision": "float32",
