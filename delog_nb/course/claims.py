@@ -31,6 +31,7 @@ MUCH_FEWER = 0.5  # and "much fewer parameters": less than half
 TURN = 100  # the epoch that the paper names for Figures 4 and 5
 EARLY, LATE = range(1, TURN + 1), range(TURN + 1, 10**9)
 _PLAIN = ("convnet", "vgg")  # without shortcuts
+_NETS = (*_PLAIN, "resnet")  # the paper's
 
 
 def _above(
@@ -54,13 +55,13 @@ def _resnet(runs: Runs) -> list[Comparison | Counted]:
 
 
 def _early_exit(runs: Runs) -> list[Comparison | Counted]:
-    return [_above(runs, "CIFAR-10", net, "bp", "early-exit", MUCH) for net in NETS]
+    return [_above(runs, "CIFAR-10", net, "bp", "early-exit", MUCH) for net in _NETS]
 
 
 def _best_of_the_cut(runs: Runs) -> list[Comparison | Counted]:
     return [
         _above(runs, "CIFAR-10", net, "delog-scl", other)
-        for net in NETS
+        for net in _NETS
         for other in ("early-exit", "al")
     ]
 
@@ -115,10 +116,10 @@ def _crossing(runs: Runs) -> list[Comparison | Counted]:
 
 
 def _batch(runs: Runs) -> list[Comparison | Counted]:
-    slopes = {net: slope_by_seed(runs.varied("batch_size", "CIFAR-10", net)) for net in NETS}
+    slopes = {net: slope_by_seed(runs.varied("batch_size", "CIFAR-10", net)) for net in _NETS}
     found: list[Comparison | Counted] = [
         Comparison(f"gain from a batch twice as large, {NETS.label(net)}", slopes[net])
-        for net in NETS
+        for net in _NETS
     ]
     for net in ("convnet", "resnet"):
         more = minus(slopes["vgg"], slopes[net])
@@ -194,7 +195,7 @@ def _flow_lengths(_: Runs) -> list[Comparison | Counted]:
 
 def _parameters(_: Runs) -> list[Comparison | Counted]:
     found: list[Comparison | Counted] = []
-    for net, entry in NETS.items():
+    for net in _NETS:
         counts = {
             name: parameter_counts(
                 Experiment(preset="paper", dataset="cifar10", net=net, method=name)
@@ -204,12 +205,12 @@ def _parameters(_: Runs) -> list[Comparison | Counted]:
         bp, al, scl = (counts[name] for name in ("bp", "al", "delog-scl"))
         found += [
             Counted(
-                f"at inference, {entry.label}: as many as BP",
+                f"at inference, {NETS.label(net)}: as many as BP",
                 f"{scl.inference:,}; BP {bp.inference:,}",
                 scl.inference == bp.inference,
             ),
             Counted(
-                f"in training, {entry.label}: more than BP, less than half of AL",
+                f"in training, {NETS.label(net)}: more than BP, less than half of AL",
                 f"{scl.training:,}; BP {bp.training:,}, AL {al.training:,}",
                 bp.training < scl.training < MUCH_FEWER * al.training,
             ),

@@ -64,10 +64,26 @@ class MethodEntry(Entry):
 class NetEntry(Entry):
     """A network. ``make(in_shape, classes, width, depth, **options)`` gives its `Parts`.
 
-    ``min_size`` is the smallest image side, in pixels, that its blocks allow.
+    ``min_size`` is the smallest image side, in pixels, that its blocks allow, ``depth`` how many
+    blocks it has by default. Where its name counts layers, ``at_depth`` is (text, a, b): its label
+    with H blocks is the text and a H + b.
     """
 
     min_size: _Positive = 1
+    depth: _Positive = 4
+    at_depth: tuple[str, int, int] | None = None
+
+    def label_at(self, depth: int) -> str:
+        """Its label with ``depth`` blocks.
+
+        >>> from delog_nb.experiment.registry import NETS
+        >>> NETS["resnet-cifar"].label_at(9)
+        'ResNet-20'
+        """
+        if self.at_depth is None:
+            return self.label
+        text, by_block, more = self.at_depth
+        return f"{text}{by_block * depth + more}"
 
 
 @dataclass(frozen=True)

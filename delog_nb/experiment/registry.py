@@ -135,6 +135,9 @@ class _Parameters(Mapping[str, Option]):
         merged = {name: o for group in groups.values() for name, o in group.items()}
         for name, registry in REGISTRIES.items():
             merged[name] = replace(merged[name], choices=tuple(registry))
+        depth = merged["depth"]
+        depths = {name: net.depth for name, net in NETS.items() if net.depth != depth.default}
+        merged["depth"] = replace(depth, by_net=depths)
         return merged
 
     def __getitem__(self, name: str) -> Option:
@@ -169,29 +172,6 @@ def use(plugin: Plugin) -> None:
     kinds = {registry.kind: registry for registry in REGISTRIES.values()}
     for entry in plugins.entries_of(plugin):
         kinds[type(entry)].add(entry)
-
-
-def _data(entry: Entry) -> dict[str, Any]:
-    """What ``entry`` declares, as plain data: only what is not as usual."""
-    usual = type(entry)("", "")
-    found: dict[str, Any] = {}
-    for name in vars(entry):
-        value = getattr(entry, name)
-        if name == "options":
-            value = [option.data() for option in value]
-        if name not in ("make", "plugin") and value not in (getattr(usual, name), [], {}):
-            found[name] = value
-    return found
-
-
-def table() -> dict[str, list[dict[str, Any]]]:
-    """What the package's own declare, as ``declared.json`` has it."""
-    declared = {
-        noun: [_data(registry[name]) for name in registry.own]
-        for noun, registry in REGISTRIES.items()
-    }
-    plain: dict[str, list[dict[str, Any]]] = json.loads(json.dumps(declared))
-    return plain
 
 
 def _read_table() -> None:

@@ -49,6 +49,7 @@ def preset_values(names: Mapping[str, str]) -> dict[str, Any]:
     """What the preset chooses for this method, net and data set."""
     data = DATASETS[names["dataset"]]
     found = {name: option.preset(names["preset"]) for name, option in FIELDS.items()}
+    found["depth"] = NETS[names["net"]].depth
     found |= {"image_size": data.size, "crop_padding": data.crop_padding, "flip": data.flip}
     found["cut"] = METHODS[names["method"]].cut
     options = options_of(names)

@@ -234,7 +234,7 @@ delog-scl, not to bp
     @property
     def net_label(self) -> str:
         """The net's name for tables and figures."""
-        return self._labels.get("net") or NETS.label(self.net)
+        return self._labels.get("net") or NETS[self.net].label_at(self.depth)
 
     @property
     def data_label(self) -> str:

@@ -7,8 +7,9 @@ trained, since those files import torch.
 import json
 import pkgutil
 from importlib import import_module
+from typing import Any
 
-from delog_nb.experiment.registry import REGISTRIES, TABLE, table
+from delog_nb.experiment.registry import REGISTRIES, TABLE, Entry
 
 ROOMS = ("delog_nb.methods", "delog_nb.nets", "delog_nb.data.sources")
 
@@ -20,8 +21,34 @@ def import_own() -> None:
             import_module(f"{room}.{module.name}")
 
 
+def _data(entry: Entry) -> dict[str, Any]:
+    """What ``entry`` declares, as plain data: only what is not as usual."""
+    usual = type(entry)("", "")
+    found: dict[str, Any] = {}
+    for name in vars(entry):
+        value = getattr(entry, name)
+        if name == "options":
+            value = [option.data() for option in value]
+        if name not in ("make", "plugin") and value not in (getattr(usual, name), [], {}):
+            found[name] = value
+    return found
+
+
+def table() -> dict[str, list[dict[str, Any]]]:
+    """What the package's own declare, as ``declared.json`` has it."""
+    declared = {
+        noun: [_data(registry[name]) for name in registry.own]
+        for noun, registry in REGISTRIES.items()
+    }
+    plain: dict[str, list[dict[str, Any]]] = json.loads(json.dumps(declared))
+    return plain
+
+
 def write_table() -> None:
     """Write the table anew; names keep their order, new ones come last."""
+    for registry in REGISTRIES.values():
+        for name in registry.own:  # an option that several share may be another than in the table
+            registry.add(registry.kind(name, ""))
     import_own()
     text = json.dumps(table(), indent=1, ensure_ascii=False)
     TABLE.write_text(text + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """Networks as lists of blocks f_1 ... f_H and a classifier f_{H+1}; one file a net.
 
-Sizes follow the authors' code (Supervised-Contrastive-Parallel-Learning, 2022).
+Sizes of the paper's nets, ConvNet, VGG and ResNet, follow the authors' code
+(Supervised-Contrastive-Parallel-Learning, 2022).
 """
 
 from collections.abc import Sequence

@@ -18,6 +18,8 @@ def net(
     *,
     label: str,
     min_size: int = 1,
+    depth: int = 4,
+    at_depth: tuple[str, int, int] | None = None,
     options: Sequence[Option] = (),
     revision: int = 1,
     published: str = "",
@@ -28,6 +30,9 @@ def net(
         name: on the command line and in files
         label: in tables and figures
         min_size: the smallest image side, in pixels, that its blocks allow
+        depth: how many blocks it has by default
+        at_depth: (text, a, b), where its name counts layers: its label with H blocks is the text
+            and a H + b
         options: what it reads, beyond width and depth; the function takes them by keyword
         revision: raise it when the net's numbers change
         published: the paper or code that it follows
@@ -50,6 +55,8 @@ def net(
                 make=build,
                 plugin=plugin,
                 min_size=min_size,
+                depth=depth,
+                at_depth=at_depth,
             )
         )
         return build

@@ -7,15 +7,18 @@ from typing import cast
 from torch import nn
 
 
-def stages(depth: int) -> list[tuple[int, bool]]:
-    """(stage 0 ... 3, whether the block is its stage's first) for each of ``depth`` blocks.
+def stages(depth: int, count: int = 4) -> list[tuple[int, bool]]:
+    """(stage from 0, whether the block is its stage's first) for each of ``depth`` blocks.
 
-    Up to four blocks are the first ones of the paper's four; further blocks go evenly to the ends
-    of the stages, the last stage first.
+    Up to ``count`` blocks are the first ones of as many stages; further blocks go evenly to the
+    ends of the stages, the last stage first.
+
+    >>> [stage for stage, _ in stages(7, 3)]
+    [0, 0, 1, 1, 2, 2, 2]
     """
-    if depth <= 4:
+    if depth <= count:
         return [(stage, True) for stage in range(depth)]
-    counts = [(depth + stage) // 4 for stage in range(4)]
+    counts = [(depth + stage) // count for stage in range(count)]
     return [(stage, place == 0) for stage, count in enumerate(counts) for place in range(count)]
 
 

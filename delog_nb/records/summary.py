@@ -11,7 +11,7 @@ from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.instruments.spread import mean_and_std
 from delog_nb.records.record import Record
 
-Group = tuple[str, str, Any]  # data set label, net, value of a field (by default the method)
+Group = tuple[str, str, Any]  # labels of data set and net, value of a field (the method's name)
 
 
 def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[Record]]:
@@ -20,16 +20,20 @@ def grouped(records: Iterable[Record], by: str = "method") -> dict[Group, list[R
     The values of other fields than the method come in the order of the records.
     """
     records = list({record.run_id: record for record in records}.values())  # a run is one seed
+    experiments = sorted(
+        (r.experiment for r in records), key=lambda e: (NETS.place(e.net), e.depth)
+    )
+    nets = list(dict.fromkeys(e.net_label for e in experiments))
     values = list(dict.fromkeys(r.experiment.get(by) for r in records))
     places = sorted(values, key=METHODS.place) if by == "method" else values
 
     def key(record: Record) -> Group:
         e = record.experiment
-        return e.data_label, e.net, e.get(by)
+        return e.data_label, e.net_label, e.get(by)
 
     def order(record: Record) -> tuple[str, int, int, int]:
         label, net, value = key(record)
-        return label, NETS.place(net), places.index(value), record.experiment.seed
+        return label, nets.index(net), places.index(value), record.experiment.seed
 
     return {group: list(runs) for group, runs in groupby(sorted(records, key=order), key)}
 

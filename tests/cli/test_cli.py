@@ -12,7 +12,7 @@ import pytest
 from delog_nb import records
 from delog_nb.cli import main
 from delog_nb.experiment import PARAMETERS
-from delog_nb.experiment.registry import METHODS
+from delog_nb.experiment.registry import METHODS, NETS
 
 SMALL = ["--preset", "quick", "--limit", "100", "--epochs", "1"]
 
@@ -61,7 +61,7 @@ def test_params_csv_is_the_parameter_table(capsys: pytest.CaptureFixture[str]) -
     assert main(["params", "--csv", "--dataset", "cifar10"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert list(rows[0]) == ["net", "method", "train_params", "inference_params"]
-    assert len(rows) == 3 * len(METHODS)
+    assert len(rows) == len(NETS) * len(METHODS)
     found = {(r["net"], r["method"]): (r["train_params"], r["inference_params"]) for r in rows}
     assert found["vgg", "delog-scl"] == ("69616118", "11938294")
     assert found["resnet", "al"] == ("326270598", "35034598")

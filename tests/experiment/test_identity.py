@@ -37,6 +37,12 @@ IDS = {
         "preset": "paper", "method": "early-exit", "net": "resnet", "dataset": "cifar100",
         "seed": 2, "components": 3, "shortcut": "1x1",
     },
+    "cifar10-resnet-cifar-bp-s0-e709e15277": {
+        "preset": "paper", "method": "bp", "net": "resnet-cifar", "dataset": "cifar10",
+    },
+    "digits-vit-early-exit-s0-129617db6a": {
+        "preset": "paper", "method": "early-exit", "net": "vit", "heads": 2, "cut": "layer",
+    },
     "folder-convnet-delog-scl-s0-3d6cbcdfe9": {
         "preset": "quick", "dataset": "folder", "data_id": "0123456789abcdef", "head": "linear",
         "optimizer": "sgd", "momentum": 0.5, "width": 0.25,

@@ -158,7 +158,7 @@ def test_a_choice_that_the_run_does_not_read_is_refused(values: dict, words: str
 def test_options_go_to_the_methods_that_read_them_and_are_refused_where_none_does() -> None:
     given = [{"method": m, "net": n, "tau": 0.2} for m in ("bp", "delog-scl") for n in NETS.own]
     found = experiments_of(given)
-    assert [e.get("tau") for e in found] == [None] * 3 + [0.2] * 3
+    assert [e.get("tau") for e in found] == [None] * len(NETS.own) + [0.2] * len(NETS.own)
     with pytest.raises(ExperimentError, match="no run here reads tau: it belongs to method = del"):
         experiments_of([{"method": "bp", "tau": 0.2}, {"method": "al", "tau": 0.2}])
     with pytest.raises(ExperimentError, match="it is read where head = mlp"):
@@ -175,7 +175,13 @@ def test_a_copy_leaves_out_what_it_does_not_read() -> None:
 
 def test_layers_are_counted_in_the_net() -> None:
     counts = {net: Experiment(net=net, cut="layer").num_components for net in NETS.own}
-    assert counts == {"convnet": 8 + 1, "vgg": 6 + 1, "resnet": 1 + 8 + 1}
+    assert counts == {
+        "convnet": 8 + 1,
+        "vgg": 6 + 1,
+        "resnet": 1 + 8 + 1,
+        "resnet-cifar": 1 + 9 + 1,
+        "vit": 1 + 7 + 1,
+    }
     with pytest.raises(ExperimentError, match=r"components = 8 is more than .*: from 1 to 7"):
         Experiment(net="vgg", cut="layer", components=8)
 
@@ -190,13 +196,43 @@ def test_numbers_of_components_are_sums_of_blocks_and_options() -> None:
 def test_the_table_of_declarations_is_what_the_files_declare() -> None:
     """In a process of its own: here, tests may have declared more."""
     code = (
-        "import json, sys; from delog_nb.experiment.registry import TABLE, table; "
-        "before = TABLE.read_text(); from delog_nb.methods.table import import_own; import_own(); "
-        "sys.exit(json.loads(before) != table())"
+        "import json, sys; from delog_nb.methods.table import TABLE, import_own, table; "
+        "import_own(); sys.exit(json.loads(TABLE.read_text()) != table())"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, (
         "run: python -m delog_nb.methods.table"
     )
+
+
+def test_the_table_is_written_anew_where_an_option_that_several_share_changes(
+    tmp_path: Path,
+) -> None:
+    code = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from delog_nb.experiment.registry import METHODS
+from delog_nb.methods import table
+
+for name in ("early-exit", "al"):
+    entry = METHODS[name]
+    METHODS._entries[name] = replace(
+        entry, options=tuple(replace(option, help="as it was") for option in entry.options)
+    )
+table.TABLE, before = Path(sys.argv[1]), table.TABLE.read_text()
+table.write_table()
+sys.exit(table.TABLE.read_text() != before)
+"""
+    written = str(tmp_path / "declared.json")
+    subprocess.run([sys.executable, "-c", code, written], check=True)
+
+
+def test_the_depth_is_the_nets_own_by_default() -> None:
+    assert [Experiment(net=net).depth for net in ("convnet", "resnet-cifar", "vit")] == [4, 9, 7]
+    assert PARAMETERS["depth"].default_text == "4; 9 on resnet-cifar, 7 on vit"
+    with pytest.raises(ExperimentError, match="components = 11 is more than depth = 9 allows"):
+        Experiment(net="resnet-cifar", components=11)
 
 
 def test_but_follows_the_preset_where_the_method_changes() -> None:

@@ -9,13 +9,12 @@ from torch import nn
 
 import delog_nb
 from delog_nb import ExperimentError, methods
+from delog_nb.experiment.registry import NETS
 from delog_nb.nets import of_blocks
 from delog_nb.nets.backbone import Backbone, Parts, output_shape
 
-NETS = ("convnet", "vgg", "resnet")
 
-
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETS.own)
 def test_cut_at_layers_the_network_is_the_same(net: str) -> None:
     """Same parameters, same function; each layer may be a component."""
     cuts = {cut: methods.build(tiny(net=net, cut=cut, method="bp")) for cut in ("block", "layer")}
@@ -29,7 +28,7 @@ def test_cut_at_layers_the_network_is_the_same(net: str) -> None:
     assert [len(part.layers) for part in apart.parts()] == [1] * len(apart.parts())
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", NETS.own)
 def test_a_block_is_made_alone_for_any_input(net: str) -> None:
     backbone = delog_nb.nets.build(tiny(net=net, width=0.125), (3, 32, 32), 10)
     for number, shape in ((2, (5, 16, 16)), (3, (7, 8, 8))):

@@ -169,6 +169,25 @@ def test_train_works_without_the_lab(tmp_path: Path) -> None:
     assert "Test accuracy, last epoch (%): " in done.stdout
 
 
+def test_nets_whose_names_count_their_layers_are_rows_of_their_own() -> None:
+    """ResNet-110 is no second seed of ResNet-20; depths that no name tells apart are together."""
+    runs = [
+        made(0.5 + depth / 1000, net=net, depth=depth, method="bp", seed=seed)
+        for net, depths in (("resnet-cifar", (54, 9)), ("vgg", (4, 5)))
+        for depth in depths
+        for seed in (0, 1)
+    ]
+    rows = summary_for_people(summary(runs))
+    found = [(row["Net"], row["Seeds"], row["Test accuracy, last epoch (%)"]) for row in rows]
+    assert found == [
+        ("VGG", "4", "50.45 ± 0.06"), ("ResNet-20", "2", "50.90 ± 0.00"),
+        ("ResNet-110", "2", "55.40 ± 0.00"),
+    ]  # fmt: skip
+    html = page(runs, "delog-nb compare")
+    for name in ("VGG", "ResNet-20", "ResNet-110"):
+        assert f"<h2>{name} on Digits</h2>" in html
+
+
 def test_compare_works_without_the_lab_and_says_that_there_is_no_page(tmp_path: Path) -> None:
     words = ["compare", "--preset", "quick", "--seeds", "1", "--methods", "bp,delog-scl"]
     done = run_without_lab(*words, "--out", str(tmp_path))

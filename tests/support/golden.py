@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from delog_nb import Experiment, train
-from delog_nb.experiment import experiments_of, registry
+from delog_nb.experiment import experiments_of
+from delog_nb.experiment.registry import METHODS
+from support.runs import NARROW, PAIRS
 
 GOLDEN = Path(__file__).with_name("golden.json")
-METHODS = registry.METHODS.own  # the first one is BP
-NETS = ("convnet", "vgg", "resnet")
 SMALL = {
     "preset": "quick",
     "precision": "float32",
@@ -38,12 +38,16 @@ SMALL = {
     "exit_hidden": 16,
     "al_hidden": 8,
 }
+WIDTHS = {"cwcomp": NARROW}  # others than SMALL's
 
 
 def experiments(several: bool = False) -> dict[str, Experiment]:
     """By "method net"; those that can be pipelined where ``several``."""
-    names = list(itertools.product(METHODS[several:], NETS))
-    made = experiments_of([{**SMALL, "method": m, "net": n} for m, n in names])
+    names = [(m, n) for m, n in PAIRS if not several or METHODS[m].components.default != 1]
+    width = SMALL["width"]
+    made = experiments_of(
+        [{**SMALL, "method": m, "net": n, "width": WIDTHS.get(m, width)} for m, n in names]
+    )
     return {f"{m} {n}": e for (m, n), e in zip(names, made, strict=True)}
 
 

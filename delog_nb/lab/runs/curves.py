@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.asks.session import show_table
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.lines import lines
@@ -74,7 +74,7 @@ def curves(
     over = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ""
     return lines(
         {name: by_epoch(runs, column) for name, runs in named.items()},
-        title or f"Test accuracy by epoch: {NETS.label(net)} on {label}{over}",
+        title or f"Test accuracy by epoch: {net} on {label}{over}",
         "Epoch",
         "Test accuracy (%)",
         styles=value_styles(by, [r.experiment for r in records]),

@@ -8,7 +8,6 @@ import pandas as pd
 from jinja2 import Template
 from plotly.offline import get_plotlyjs
 
-from delog_nb.experiment.registry import NETS
 from delog_nb.lab.charts.exhibit import STYLE, table_html
 from delog_nb.lab.runs.curves import costs, curves
 from delog_nb.records import Record
@@ -48,13 +47,14 @@ def page(records: Sequence[Record], command: str) -> str:
     """The comparison of ``records`` as a page: tables, curves, costs, and how to get them again."""
     rows = summary(records)
     sections = []
-    for label, net in dict.fromkeys((label, net) for label, net, _ in grouped(records)):
-        chosen = [r for r in records if (r.experiment.data_label, r.experiment.net) == (label, net)]
-        own = [row for row in rows if (row["data_label"], row["net"]) == (label, net)]
+    groups = grouped(records)
+    for label, net in dict.fromkeys(group[:2] for group in groups):
+        chosen = [r for group, runs in groups.items() if group[:2] == (label, net) for r in runs]
+        own = [row for row in rows if (row["data_label"], row["net_label"]) == (label, net)]
         table = pd.DataFrame(summary_for_people(own)).drop(columns=["Data", "Net"])
         sections.append(
             {
-                "title": f"{NETS.label(net)} on {label}",
+                "title": f"{net} on {label}",
                 "table": table_html(table, ("Method",)),
                 "curves": curves(chosen).html(),
                 "costs": costs(chosen).html(),
