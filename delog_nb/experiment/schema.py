@@ -47,16 +47,16 @@ class Experiment(BaseModel):
     >>> run = Experiment(method="delog-scl", seed=1)
     >>> run.net, run.epochs, run.num_components, run.tau
     ('convnet', 8, 5, 0.1)
-    >>> Experiment(method="delog_scl")
+    >>> Experiment(preset="lessons")
     Traceback (most recent call last):
     ...
-    delog_nb.instruments.errors.ExperimentError: method = 'delog_scl' is not allowed: one of bp, \
-early-exit, al, delog-scl (did you mean 'delog-scl'?)
-    >>> Experiment(method="bp", tau=0.2)
+    delog_nb.instruments.errors.ExperimentError: preset = 'lessons' is not allowed: one of quick, \
+lesson, paper (did you mean 'lesson'?)
+    >>> Experiment(method="bp", al_lr=0.2)
     Traceback (most recent call last):
     ...
-    delog_nb.instruments.errors.ExperimentError: tau is not read here: it belongs to method = \
-delog-scl, not to bp
+    delog_nb.instruments.errors.ExperimentError: al_lr is not read here: it belongs to method = \
+al, not to bp
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)

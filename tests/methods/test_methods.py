@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from support.runs import tiny
+from support.runs import PAIRS, tiny
 from torch import Tensor, nn
 
 from delog_nb import methods
@@ -15,8 +15,7 @@ from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.methods import Batch
 from delog_nb.methods.component import Method, cut
 from delog_nb.training import local_losses, make_optimizers, train_step
-
-KINDS = [(m, n) for m in METHODS for n in NETS]
+from delog_nb.training.randomness import Draws
 
 
 def built(method: str, net: str = "convnet", **changes: object) -> Method:
@@ -34,7 +33,7 @@ def step(method: Method, optimizers: list[Any], images: Tensor, labels: Tensor) 
     return train_step(method.parts(), optimizers, flow)[2]
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> None:
     method = built(name, net)
     images, labels = batch()
@@ -51,24 +50,20 @@ def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> No
                 assert all(g is None for g in gradients), (place, other)
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: str) -> None:
     one, other = built(name, net).double(), built(name, net).double()
     images, labels = batch()
-    r, told = images.double(), Batch.of(labels)
-    for component in one.parts():
-        r, told, loss = component(r.detach(), told)
-        loss.backward()
-    r, told, losses = images.double(), Batch.of(labels), []
-    for component in other.parts():
-        r, told, loss = component(r.detach(), told)
-        losses.append(loss)
-    sum(losses).backward()
+    told, draws = Batch.of(labels), Draws(0, images.device)
+    for made in local_losses(one.parts(), images.double(), told, draws=draws):
+        made.loss.backward()
+    flow = local_losses(other.parts(), images.double(), told, draws=draws)
+    sum(made.loss for made in flow).backward()
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad)
 
 
-@pytest.mark.parametrize(("name", "net"), KINDS)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_affiliated_parameters_change_no_prediction(name: str, net: str) -> None:
     method = built(name, net).eval()
     images, _ = batch()
