@@ -40,18 +40,27 @@ class Backbone(nn.Module):
         classes: the number of classes
         depth: H
         cut: ``block`` or ``layer``
+        opening: a layer without parameters that block 1 begins with, such as one that cuts images
+            into patches; ``shapes`` are then of a patch's features
 
     Raises:
         ExperimentError: a block does not give (B, C, H, W).
     """
 
     def __init__(
-        self, parts: Parts, in_shape: Shape, classes: int, depth: int, cut: str = "block"
+        self,
+        parts: Parts,
+        in_shape: Shape,
+        classes: int,
+        depth: int,
+        cut: str = "block",
+        opening: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.block, self.classes = parts.block, classes
+        self.block, self.in_shape, self.classes = parts.block, in_shape, classes
         blocks: list[nn.Module] = []
-        shapes = [in_shape]
+        seen = in_shape if opening is None else output_shape(opening, in_shape)  # by block 1
+        shapes = [seen]
         for number in range(1, depth + 1):
             blocks.append(parts.block(number, shapes[-1]))
             found = output_shape(blocks[-1], shapes[-1])
@@ -62,21 +71,23 @@ class Backbone(nn.Module):
                 )
             shapes.append(found)
         end = shapes[-1]
-        opening: list[nn.Module] = []  # what the classifier begins with
+        pooling: list[nn.Module] = []  # what the classifier begins with
         if cut == "layer":
-            blocks, opening = _layers(blocks)
-            shapes = [in_shape]
+            blocks, pooling = _layers(blocks)
+            shapes = [seen]
             for layer in blocks:
                 shapes.append(output_shape(layer, shapes[-1]))
         if parts.pool is not None:
             end = output_shape(parts.pool, end)
             if cut == "layer":
-                opening.append(parts.pool)
+                pooling.append(parts.pool)
             else:
                 blocks[-1], shapes[-1] = nn.Sequential(blocks[-1], parts.pool), end
+        if opening is not None:
+            blocks[0] = nn.Sequential(opening, blocks[0])
         self.blocks, self.shapes = nn.ModuleList(blocks), shapes[1:]
         classifier = parts.classifier(torch.Size(end).numel())
-        self.classifier = nn.Sequential(*opening, classifier) if opening else classifier
+        self.classifier = nn.Sequential(*pooling, classifier) if pooling else classifier
 
     def layers(self) -> list[nn.Module]:
         """f_1 ... f_{H+1}."""

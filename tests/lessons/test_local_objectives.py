@@ -120,6 +120,7 @@ def test_the_last_way_out_is_the_prediction(method: str) -> None:
         "al": [False] * 3,
         "delog-scl": [True] * 4,
         "scl-exit": [False] * 4,
+        "gim": [True] * 4,
     }[method]
 
 
