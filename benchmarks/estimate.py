@@ -22,6 +22,8 @@ def measure() -> Report:
     )
     for net in NETS:
         for method in METHODS:
+            if net in METHODS[method].refuses:
+                continue
             experiment = Experiment(net=net, method=method, width=0.5 if net == "convnet" else 0.25)
             said = estimate(experiment)
             begin = time.perf_counter()

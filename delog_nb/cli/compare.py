@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 import sys
 from collections import Counter
@@ -21,7 +22,7 @@ from delog_nb.cli.flags import (
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, flags_of
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.experiment.rules import check_count
+from delog_nb.experiment.rules import check_count, refusal
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -47,17 +48,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def experiments(values: argparse.Namespace) -> list[Experiment]:
-    """All runs of the comparison, one seed after another, so that an early stop has all methods."""
+    """All runs of the comparison, one seed after another, so that an early stop has all methods.
+
+    A method that does not go on a net is left out there, unless nothing else is asked for.
+    """
     given = experiment_values(values)
     nets, methods = _names("nets", values.nets), _names("methods", values.methods)
     seeds = range(values.seeds)
     check_count({"methods": len(methods), "nets": len(nets), "seeds": len(seeds)})
+    pairs = [(m, n) for n in nets for m in methods if not refusal(m, n)]
     return experiments_of(
         [
             given | {"seed": seed, "net": net, "method": method}
             for seed in seeds
-            for net in nets
-            for method in methods
+            for method, net in pairs or [(methods[0], nets[0])]
         ]
     )
 
@@ -92,6 +96,9 @@ def run(values: argparse.Namespace) -> int:
     )
     from delog_nb.training import planned_all
 
+    for net, method in itertools.product(values.nets.split(","), values.methods.split(",")):
+        if why := refusal(method, net):
+            print(f"Left out: {why}", file=sys.stderr)
     todo = planned_all(todo)
     if not values.force:
         check_memory(e for e in todo if not is_recorded(e, values.out))

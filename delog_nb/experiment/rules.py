@@ -35,6 +35,12 @@ def check_count(counts: Mapping[str, int], together: str = " x ") -> None:
         raise ExperimentError(f"{terms} make {said} runs: at most {MOST_RUNS:,} at once")
 
 
+def refusal(method: str, net: str) -> str:
+    """The sentence that says why ``method`` does not go on ``net``; empty where it does."""
+    why = METHODS[method].refuses.get(net) if method in METHODS else None
+    return f"method = {method} does not go on net = {net}: {why}" if why else ""
+
+
 def options_of(names: Mapping[str, str]) -> dict[str, Option]:
     entries = [REGISTRIES[noun][names[noun]] for noun in NAMED]
     return {option.name: option for entry in entries for option in entry.options}
@@ -102,8 +108,8 @@ def _unknown(name: str, names: Mapping[str, str]) -> str:
 def together(e: Experiment) -> list[str]:
     """Sentences for choices that do not go together."""
     method, data, found = METHODS[e.method], DATASETS[e.dataset], []
-    if e.net in method.refuses:
-        found.append(f"method = {e.method} does not go on net = {e.net}: {method.refuses[e.net]}")
+    if why := refusal(e.method, e.net):
+        found.append(why)
     if e.components is not None:
         low, high, _ = e.counts
         if low == high != e.components:

@@ -52,11 +52,11 @@ class Experiment(BaseModel):
     Traceback (most recent call last):
     ...
     delog_nb.instruments.errors.ExperimentError: flip = 3 is not allowed: true or false
-    >>> Experiment(method="bp", tau=0.2)
+    >>> Experiment(method="bp", al_lr=0.2)
     Traceback (most recent call last):
     ...
-    delog_nb.instruments.errors.ExperimentError: tau is not read here: it belongs to method = \
-delog-scl, not to bp
+    delog_nb.instruments.errors.ExperimentError: al_lr is not read here: it belongs to method = \
+al, not to bp
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)

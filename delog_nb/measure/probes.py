@@ -17,7 +17,7 @@ def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Te
     """r_1 ... r_H of a split without augmentation, batch by batch, computed in float32.
 
     Each is (B, C, H, W), on the run's device. ``images`` gives the mean and deviation that the
-    network was trained with.
+    network was trained with. A method that trains on parts of images gives their mean.
     """
     blocks = [layer for part in run.model.parts() for layer in part.layers]
     views = _views(run, images)
@@ -26,7 +26,8 @@ def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Te
             features = [views.normalize(batch)]
             for block in blocks[: run.experiment.depth]:
                 features.append(block(features[-1]))
-        yield features[1:]
+            outputs = [run.model.per_image(r) for r in features[1:]]
+        yield outputs
 
 
 def as_vectors(r: Tensor) -> Tensor:

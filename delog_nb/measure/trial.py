@@ -27,6 +27,7 @@ from delog_nb.training import (
     pick_precision,
     train_step,
 )
+from delog_nb.training.randomness import Draws
 
 PARTS = (
     "views",
@@ -59,13 +60,14 @@ class Trial:
         self.batches = Batches(
             Split(self.images, self.labels), self.views, experiment.batch_size, 0, method.needs
         )
+        self.draws = Draws(experiment.seed, self.device)
         self.evaluated = min(count, EVALUATION_BATCH)
 
     def flow(self) -> Iterator[Local]:
         """A fresh batch on its way up the components."""
         index = self.batches.parts[0]
         views, batch = self.batches.views(index), self.batches.batch(index, 0)
-        return local_losses(self.method.parts(), views, batch, self.context)
+        return local_losses(self.method.parts(), views, batch, self.context, self.draws)
 
     def step(self) -> None:
         """A step as in training."""

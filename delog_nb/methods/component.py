@@ -16,7 +16,8 @@ from delog_nb.experiment import ExperimentError
 from delog_nb.methods.batch import Batch
 from delog_nb.nets import Backbone
 
-# makes the experiment's network; ``pooled=False`` leaves out its final pooling
+# makes the experiment's network; ``pooled=False`` leaves out its final pooling, ``opening=layer``
+# puts a layer before block 1
 NetMaker = Callable[..., Backbone]
 
 

@@ -94,6 +94,7 @@ LOSS = Option(
 @method(
     "cwcomp",
     label="CwComp",
+    style=9,
     options=(LOSS,),
     cut="layer",
     components=Counts(1, "H", "H"),

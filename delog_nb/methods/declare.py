@@ -40,8 +40,9 @@ def method(
     then cut as for Delog-SCL, with this objective after every component but the last, and
     cross-entropy after that one. Or it stands on a function ``build(net, options)`` that returns a
     `Method`: ``net()`` makes the network, a `Backbone`, ``net(pooled=False)`` one without its final
-    pooling; ``options`` has the method's options as attributes, and ``components``, the number of
-    components that the run asks for.
+    pooling, ``net(opening=layer)`` one whose block 1 begins with a layer without parameters;
+    ``options`` has the method's options as attributes, and ``components``, the number of components
+    that the run asks for.
 
     Args:
         name: on the command line and in files; small letters, digits and -

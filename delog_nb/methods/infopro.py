@@ -125,6 +125,7 @@ def weights(options: SimpleNamespace) -> list[tuple[float, float]]:
 @method(
     "infopro",
     label="InfoPro",
+    style=7,
     options=(LOSS, *WEIGHTS),
     components=Counts(default="H"),  # the last block is trained with the classifier
     published="Wang et al., 2021",

@@ -36,6 +36,7 @@ EXIT_GRADIENT = Option(
 @method(
     "scl-exit",
     label="SCL + Exits",
+    style=10,
     options=(*delog_scl.OPTIONS, early_exit.EXIT_HIDDEN, EXIT_GRADIENT),
     published="DASCPL, code of the authors of SCPL, 2023",
     loss="SCL(g_l(r_l), y) + CE(e_l(r_l), y)",

@@ -9,7 +9,8 @@ import pkgutil
 from importlib import import_module
 from typing import Any
 
-from delog_nb.experiment.registry import REGISTRIES, TABLE, Entry
+from delog_nb.experiment.entries import Entry
+from delog_nb.experiment.registry import REGISTRIES, TABLE
 
 ROOMS = ("delog_nb.methods", "delog_nb.nets", "delog_nb.data.sources")
 

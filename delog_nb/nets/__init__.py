@@ -14,14 +14,19 @@ from torch import nn
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import NETS
-from delog_nb.nets.backbone import Backbone, Parts, Shape
+from delog_nb.nets.backbone import Backbone, Parts, Shape, output_shape
 from delog_nb.nets.declare import net
 
 __all__ = ["Backbone", "Parts", "Shape", "build", "count_layers", "net", "of_blocks"]
 
 
 def build(
-    experiment: Experiment, in_shape: Shape, classes: int, *, pooled: bool = True
+    experiment: Experiment,
+    in_shape: Shape,
+    classes: int,
+    *,
+    pooled: bool = True,
+    opening: nn.Module | None = None,
 ) -> Backbone:
     """The experiment's network, initialised by PyTorch's defaults from the global random state.
 
@@ -30,18 +35,34 @@ def build(
         in_shape: (C, H, W) of an image
         classes: the number of classes
         pooled: whether block H ends in the net's final pooling, if it has one (ResNet)
+        opening: a layer without parameters that block 1 begins with
+
+    Raises:
+        ExperimentError: what ``opening`` makes of an image is too small for the net's blocks.
     """
     entry = NETS.loaded(experiment.net)
+    if opening is not None:
+        side = min(output_shape(opening, in_shape)[1:])
+        if side < entry.min_size:
+            raise ExperimentError(
+                f"net = {experiment.net} takes parts of images of at least {entry.min_size} "
+                f"pixels: method = {experiment.method} gives it {side}"
+            )
     options = {option.name: experiment.get(option.name, option.default) for option in entry.options}
     with called(entry.plugin):
         parts = entry.make(in_shape, classes, experiment.width, experiment.depth, **options)
         if not pooled:
             parts = parts._replace(pool=None)
-        return Backbone(parts, in_shape, classes, experiment.depth, experiment.cut)
+        return Backbone(parts, in_shape, classes, experiment.depth, experiment.cut, opening)
 
 
 def of_blocks(
-    blocks: Sequence[nn.Module], in_shape: Shape, classes: int, *, pooled: bool = True
+    blocks: Sequence[nn.Module],
+    in_shape: Shape,
+    classes: int,
+    *,
+    pooled: bool = True,
+    opening: nn.Module | None = None,
 ) -> Backbone:
     """A network of blocks that are there, with a linear classifier on top.
 
@@ -64,7 +85,8 @@ def of_blocks(
         return nn.Sequential(nn.Flatten(), nn.Linear(features, classes))
 
     del pooled  # there is no pooling beyond the blocks
-    return Backbone(Parts(block, classifier), in_shape, classes, len(blocks))
+    parts = Parts(block, classifier)
+    return Backbone(parts, in_shape, classes, len(blocks), opening=opening)
 
 
 def count_layers(experiment: Experiment) -> int:

@@ -45,19 +45,28 @@ class Backbone(nn.Module):
         classes: the number of classes
         depth: H
         cut: ``block`` or ``layer``
+        opening: a layer without parameters that block 1 begins with, such as one that cuts images
+            into patches; ``shapes`` are then of a patch's features
 
     Raises:
         ExperimentError: a block does not give (B, C, H, W).
     """
 
     def __init__(
-        self, parts: Parts, in_shape: Shape, classes: int, depth: int, cut: str = "block"
+        self,
+        parts: Parts,
+        in_shape: Shape,
+        classes: int,
+        depth: int,
+        cut: str = "block",
+        opening: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.in_shape, self.classes = in_shape, classes
         self._block, self._units = parts.block, list[Layer]()
         blocks: list[nn.Module] = []
-        shapes = [in_shape]
+        seen = in_shape if opening is None else output_shape(opening, in_shape)  # by block 1
+        shapes = [seen]
         for number in range(1, depth + 1):
             blocks.append(parts.block(number, shapes[-1]))
             found = output_shape(blocks[-1], shapes[-1])
@@ -68,22 +77,24 @@ class Backbone(nn.Module):
                 )
             shapes.append(found)
         end = shapes[-1]
-        opening: list[nn.Module] = []  # what the classifier begins with
+        pooling: list[nn.Module] = []  # what the classifier begins with
         if cut == "layer":
-            self._units, opening = _layers(blocks)
+            self._units, pooling = _layers(blocks)
             blocks = [nn.Sequential(*o, layer) if o else layer for o, layer in self._units]
-            shapes = [in_shape]
+            shapes = [seen]
             for layer in blocks:
                 shapes.append(output_shape(layer, shapes[-1]))
         if parts.pool is not None:
             end = output_shape(parts.pool, end)
             if cut == "layer":
-                opening.append(parts.pool)
+                pooling.append(parts.pool)
             else:
                 blocks[-1], shapes[-1] = nn.Sequential(blocks[-1], parts.pool), end
+        if opening is not None:
+            blocks[0] = nn.Sequential(opening, blocks[0])
         self.blocks, self.shapes = nn.ModuleList(blocks), shapes[1:]
         classifier = parts.classifier(torch.Size(end).numel())
-        self.classifier = nn.Sequential(*opening, classifier) if opening else classifier
+        self.classifier = nn.Sequential(*pooling, classifier) if pooling else classifier
 
     def block(self, number: int, in_shape: Shape, *, halve: bool = False) -> nn.Module:
         """A fresh block of the kind and width of f_number for features of any shape.

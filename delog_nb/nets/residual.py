@@ -66,9 +66,7 @@ class BasicBlock(nn.Module):
         else:
             self.shortcut = conv(inputs, outputs, stride=stride, kernel=int(shortcut[0]))
         self.activation = activation(inplace=True)
-        self._like = partial(
-            BasicBlock, outputs=outputs, shortcut=shortcut, activation=activation
-        )
+        self._like = partial(BasicBlock, outputs=outputs, shortcut=shortcut, activation=activation)
 
     def like(self, inputs: int, stride: int) -> nn.Module:
         """A fresh one of this width for features of ``inputs`` channels."""

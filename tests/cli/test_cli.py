@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.runs import PAIRS
 
 from delog_nb import records
 from delog_nb.cli import main
 from delog_nb.experiment import PARAMETERS
-from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.registry import METHODS
 
 SMALL = ["--preset", "quick", "--limit", "100", "--epochs", "1"]
 
@@ -61,12 +62,25 @@ def test_params_csv_is_the_parameter_table(capsys: pytest.CaptureFixture[str]) -
     assert main(["params", "--csv", "--dataset", "cifar10"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert list(rows[0]) == ["net", "method", "train_params", "inference_params"]
-    assert len(rows) == len(NETS) * len(METHODS)
+    assert {(r["method"], r["net"]) for r in rows} == set(PAIRS)
     found = {(r["net"], r["method"]): (r["train_params"], r["inference_params"]) for r in rows}
     assert found["vgg", "delog-scl"] == ("69616118", "11938294")
     assert found["resnet", "al"] == ("326270598", "35034598")
     assert main(["params"]) == 0
     assert "57,677,824" in capsys.readouterr().out
+
+
+def test_compare_leaves_out_what_does_not_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--preset", "quick", "--limit", "64", "--epochs", "1", "--width", "0.05"]
+    words = ["compare", "--nets", "vgg", "--seeds", "1", "--out", str(tmp_path), *small]
+    assert main([*words, "--methods", "gim,bp"]) == 0
+    assert pd.read_csv(tmp_path / "summary.csv")["method"].tolist() == ["bp"]
+    said = "method = gim does not go on net = vgg: its blocks halve the side four times"
+    assert f"Left out: {said}" in capsys.readouterr().err
+    assert main([*words, "--methods", "gim"]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_doctor_finds_nothing_wrong_here(capsys: pytest.CaptureFixture[str]) -> None:

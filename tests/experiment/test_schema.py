@@ -12,7 +12,7 @@ from delog_nb.experiment import PARAMETERS, Option, experiments_of
 from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.fields import MOST, shown
 from delog_nb.experiment.registry import DATASETS, FIELDS, METHODS, NETS
-from delog_nb.experiment.rules import check_count
+from delog_nb.experiment.rules import check_count, refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,7 +140,7 @@ def test_the_choices_give_the_same_experiment_again() -> None:
 
 
 UNREAD = [
-    ({"method": "bp", "tau": 0.2}, "not read here: it belongs to method = delog-scl, scl-exit, not to bp"),
+    ({"method": "bp", "tau": 0.2}, "tau is not read here: it belongs to method = delog-scl, scl-"),
     ({"net": "vgg", "norm": "batch"}, "norm is not read here: it belongs to net = convnet, not to"),
     ({"head": "linear", "head_hidden": 64}, "head_hidden is not read with head = linear"),
     ({"momentum": 0.5}, "momentum is not read with optimizer = adam"),
@@ -251,6 +251,8 @@ def test_every_registered_name_makes_an_experiment() -> None:
     for dataset in DATASETS:
         for net in NETS:
             for method in METHODS:
+                if refusal(method, net):
+                    continue
                 Experiment(dataset=dataset, net=net, method=method, data_dir=".", image_size=32)
 
 

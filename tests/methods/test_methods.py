@@ -15,6 +15,7 @@ from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.methods import Batch
 from delog_nb.methods.component import Method, cut
 from delog_nb.training import local_losses, make_optimizers, train_step
+from delog_nb.training.randomness import Draws
 
 
 def built(method: str, net: str = "convnet", **changes: object) -> Method:
@@ -58,15 +59,11 @@ def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> No
 def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: str) -> None:
     one, other = built(name, net).double(), built(name, net).double()
     images, labels = batch()
-    r, told = images.double(), told_of(images.double(), labels)
-    for component in one.parts():
-        r, told, loss = component(r.detach(), told)
-        loss.backward()
-    r, told, losses = images.double(), told_of(images.double(), labels), []
-    for component in other.parts():
-        r, told, loss = component(r.detach(), told)
-        losses.append(loss)
-    sum(losses).backward()
+    told, draws = told_of(images.double(), labels), Draws(0, images.device)
+    for made in local_losses(one.parts(), images.double(), told, draws=draws):
+        made.loss.backward()
+    flow = local_losses(other.parts(), images.double(), told, draws=draws)
+    sum(made.loss for made in flow).backward()
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad)
 

@@ -40,9 +40,13 @@ def method_style(method: str) -> dict[str, Any]:
 
 
 def line_style(place: int) -> dict[str, Any]:
-    """Colour, dash and symbol of a figure's line number ``place``, from 0."""
-    place %= len(COLORS)
-    return {"color": COLORS[place], "dash": DASHES[place], "symbol": SYMBOLS[place]}
+    """Colour, dash and symbol of a figure's line number ``place``, from 0.
+
+    From the ninth on colours come again, with other dashes and open symbols.
+    """
+    again, place = divmod(place, len(COLORS))
+    dash, symbol = DASHES[(place + again) % len(DASHES)], SYMBOLS[place]
+    return {"color": COLORS[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
 
 
 def _method_style_of(name: str) -> dict[str, Any] | None:
