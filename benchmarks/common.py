@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from delog_nb.components import Batch, Method
 from delog_nb.instruments.files import write_atomically
 from delog_nb.instruments.machine import machine, versions
-from delog_nb.methods import Batch, Method
 from delog_nb.training import autocast, local_losses, train_step
 
 Row = dict[str, Any]

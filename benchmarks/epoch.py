@@ -13,11 +13,11 @@ import torch
 
 from benchmarks.common import Report, child, command
 from delog_nb import training
+from delog_nb.components.component import Component, Method
 from delog_nb.data import ImageData, Split
 from delog_nb.data.images import statistics as mean_and_std
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
-from delog_nb.methods.component import Component, Method
 
 # An epoch of 50,000 takes minutes here: this many training and test images, in CIFAR-10's shares,
 # stand for it. Every part of an epoch is proportional to its images.

@@ -19,11 +19,11 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import plain
 from benchmarks.common import Report, agree, command
 from delog_nb import methods
+from delog_nb.components import Batch
 from delog_nb.data import ImageData, Split, Views
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import DATASETS, NETS
 from delog_nb.measure.cost import step_flops
-from delog_nb.methods import Batch
 from delog_nb.training import (
     Batches,
     autocast,

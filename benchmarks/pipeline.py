@@ -30,9 +30,9 @@ import torch
 import torch.distributed as dist
 
 from delog_nb import Experiment, train
+from delog_nb.components.component import Method
 from delog_nb.data import ImageData, Split
 from delog_nb.instruments.machine import machine, versions
-from delog_nb.methods.component import Method
 from delog_nb.pipeline import Pipeline, joined, launch
 from delog_nb.pipeline.schedule import table_1
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from delog_nb.components import Batch, Component, Method
 from delog_nb.experiment import Experiment
-from delog_nb.methods import Batch, Component, Method
 
 
 def adam(method: Method, experiment: Experiment) -> torch.optim.Adam:

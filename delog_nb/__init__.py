@@ -38,10 +38,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from delog_nb import data, lab, losses, methods, nets
+    from delog_nb.components import Batch, Component, Method, Objective, method
     from delog_nb.data import dataset
     from delog_nb.experiment import DelogError, Experiment, ExperimentError, Option
     from delog_nb.measure.checking import check_method
-    from delog_nb.methods import Batch, Component, Method, Objective, method
     from delog_nb.nets import Parts, net
     from delog_nb.records import load_run
     from delog_nb.training import Run, train
@@ -50,7 +50,7 @@ _WHERE = {
     "delog_nb.data": ("dataset",),
     "delog_nb.experiment": ("DelogError", "Experiment", "ExperimentError", "Option"),
     "delog_nb.measure.checking": ("check_method",),
-    "delog_nb.methods": ("Batch", "Component", "Method", "Objective", "method"),
+    "delog_nb.components": ("Batch", "Component", "Method", "Objective", "method"),
     "delog_nb.nets": ("Parts", "net"),
     "delog_nb.records": ("load_run",),
     "delog_nb.training": ("Run", "train"),

@@ -99,7 +99,7 @@ def run(values: argparse.Namespace) -> int:
     for net, method in itertools.product(values.nets.split(","), values.methods.split(",")):
         if why := refusal(method, net):
             print(f"Left out: {why}", file=sys.stderr)
-    todo = planned_all(todo)
+    todo = _that_can_be_made(planned_all(todo))
     if not values.force:
         check_memory(e for e in todo if not is_recorded(e, values.out))
     check_writable(values.out, "summary.csv", "report.html")
@@ -143,6 +143,33 @@ def run(values: argparse.Namespace) -> int:
         )
         return asked.status
     return 0
+
+
+def _that_can_be_made(todo: list[Experiment]) -> list[Experiment]:
+    """Those whose method can be built on its net at these sizes; of the others it says why not.
+
+    Raises:
+        ExperimentError: there are none.
+    """
+    import torch
+
+    from delog_nb import methods
+
+    reasons: dict[tuple[str, str], ExperimentError] = {}
+    for experiment in todo:
+        pair = experiment.net, experiment.method
+        if experiment.seed == todo[0].seed:
+            try:
+                with torch.device("meta"):
+                    methods.build(experiment)
+            except ExperimentError as error:
+                reasons[pair] = error
+    found = [e for e in todo if (e.net, e.method) not in reasons]
+    if not found:
+        raise next(iter(reasons.values()))
+    for (net, method), why in reasons.items():
+        print(f"Left out: method = {method} on net = {net}: {why}", file=sys.stderr)
+    return found
 
 
 def _write_page(records: list[Record], values: argparse.Namespace) -> str:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Method
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Method
 from delog_nb.training import local_losses
 
 

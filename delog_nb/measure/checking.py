@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components.batch import Batch, in_one_order, rows_of
+from delog_nb.components.component import Component, Method
 from delog_nb.data import shape
 from delog_nb.experiment import Experiment
-from delog_nb.methods.batch import Batch, in_one_order, rows_of
-from delog_nb.methods.component import Component, Method
 from delog_nb.training import local_losses
 
 _IMAGES = 6

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components.component import Component, Method
+from delog_nb.components.targets import TargetCode
 from delog_nb.data import ImageData, Split, Views
 from delog_nb.experiment import Experiment
-from delog_nb.methods.component import Component, Method
-from delog_nb.methods.targets import TargetCode
 from delog_nb.training import (
     Batches,
     local_losses,

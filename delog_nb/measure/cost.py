@@ -9,12 +9,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb import methods
+from delog_nb.components import Batch, Method
+from delog_nb.components.component import count_parameters
 from delog_nb.data import shape
 from delog_nb.experiment import Experiment
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.flows import flow_lengths
-from delog_nb.methods import Batch, Method
-from delog_nb.methods.component import count_parameters
 from delog_nb.training import local_losses
 
 _STAYS = 12  # bytes of a parameter in float32 from step to step: itself and Adam's two moments

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from delog_nb.components.heads import POOL
 from delog_nb.data import count, load, shape
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.experiment.registry import METHODS, NETS
@@ -15,7 +16,6 @@ from delog_nb.instruments.machine import available_bytes
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts, shapes_of, step_memory
 from delog_nb.measure.trial import Trial
-from delog_nb.methods.heads import POOL
 from delog_nb.training import EVALUATION_BATCH, pick_device
 from delog_nb.training.evaluation import evaluating
 

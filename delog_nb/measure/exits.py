@@ -1,6 +1,6 @@
 """What a network says after each block, and what it costs to leave where that is sure enough.
 
-All of it goes over the ways out that a method has (`delog_nb.methods.Method.ways_out`).
+All of it goes over the ways out that a method has (`delog_nb.components.Method.ways_out`).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from delog_nb.components import Method
+from delog_nb.components.batch import rows_of
 from delog_nb.data import ImageData, Views
 from delog_nb.experiment import ExperimentError
-from delog_nb.methods import Method
-from delog_nb.methods.batch import rows_of
 from delog_nb.training import EVALUATION_BATCH, Run, evaluating
 
 # logits (B, K) of this exit and of the one before, None at the first -> who leaves, (B,)

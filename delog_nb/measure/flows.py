@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from delog_nb.experiment import Experiment
-from delog_nb.instruments.memory import LiveBytes
-from delog_nb.methods import heads
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import (
+from delog_nb.components import heads
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import (
     Component,
     Method,
     Objective,
     cut_with_objectives,
     modules_of,
 )
+from delog_nb.experiment import Experiment
+from delog_nb.instruments.memory import LiveBytes
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.nets import Shape, of_blocks
 from delog_nb.training import local_losses, make_optimizers, train_step

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components.component import Method
 from delog_nb.data import ImageData, Split
 from delog_nb.data.images import stratified
 from delog_nb.data.views import change_colours
@@ -26,7 +27,6 @@ from delog_nb.experiment import RecordError
 from delog_nb.instruments.files import MEGABYTE, read_text, write_atomically
 from delog_nb.instruments.run_files import PROBES
 from delog_nb.measure.probes import as_vectors, block_outputs, linear_probe
-from delog_nb.methods.component import Method
 from delog_nb.training import Run
 
 IMAGES = 2000

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components.component import modules_of
 from delog_nb.data import Split, Views, shape
 from delog_nb.experiment import Experiment
 from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.clock import moment
-from delog_nb.methods.component import modules_of
 from delog_nb.training import (
     EVALUATION_BATCH,
     Batches,

@@ -1,4 +1,4 @@
-"""Training methods: each one cuts a network into components, and stands in one file."""
+"""Training methods, one file each; `build` makes one on its network."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,15 +9,14 @@ import torch
 from torch import nn
 
 from delog_nb import data, nets
+from delog_nb.components import Method, Objective
+from delog_nb.components.declare import described
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import METHODS
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, CrossEntropy, Method, Objective
-from delog_nb.methods.declare import described, method
 
-__all__ = ["Batch", "Component", "CrossEntropy", "Method", "Objective", "build", "method"]
+__all__ = ["build"]
 
 _seeding = threading.Lock()  # the random state belongs to all threads
 

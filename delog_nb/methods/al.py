@@ -15,13 +15,13 @@ from types import SimpleNamespace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components import heads
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Component, Method, NetMaker
+from delog_nb.components.declare import method
+from delog_nb.components.targets import TargetCode
 from delog_nb.experiment import Option
 from delog_nb.experiment.counts import Counts
-from delog_nb.methods import heads
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method, NetMaker
-from delog_nb.methods.declare import method
-from delog_nb.methods.targets import TargetCode
 from delog_nb.nets import Shape
 
 

@@ -18,10 +18,10 @@ from types import SimpleNamespace
 
 from torch import nn
 
+from delog_nb.components.component import Method, NetMaker, Objective, cut_with_objectives
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.experiment.counts import Counts
-from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
-from delog_nb.methods.declare import method
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape
 from delog_nb.nets.backbone import output_shape

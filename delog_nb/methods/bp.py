@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
+from delog_nb.components.component import Component, CrossEntropy, Method, NetMaker
+from delog_nb.components.declare import method
 from delog_nb.experiment.counts import Counts
-from delog_nb.methods.component import Component, CrossEntropy, Method, NetMaker
-from delog_nb.methods.declare import method
 
 
 @method(

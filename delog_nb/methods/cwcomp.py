@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Component, Method, NetMaker, Objective, cut
+from delog_nb.components.declare import method
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.experiment.counts import Counts
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method, NetMaker, Objective, cut
-from delog_nb.methods.declare import method
 from delog_nb.nets import Shape
 
 _WEIGHTS = {"cwc": (1.0, 0.0), "pvn": (0.0, 1.0), "cwg": (0.28, 0.72)}

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 from torch import Tensor, nn
 
+from delog_nb.components import heads
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Method, NetMaker, Objective, cut_with_objectives
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.methods import heads
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
-from delog_nb.methods.declare import method
 from delog_nb.nets import Backbone
 
 

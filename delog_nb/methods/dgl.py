@@ -12,8 +12,8 @@ import math
 
 from torch import nn
 
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
-from delog_nb.methods.declare import method
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape
 from delog_nb.nets.layers import conv

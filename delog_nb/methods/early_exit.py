@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components import heads
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Method, NetMaker, Objective, cut_with_objectives
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
-from delog_nb.methods import heads
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
-from delog_nb.methods.declare import method
 from delog_nb.nets import Backbone
 
 

@@ -22,11 +22,17 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import (
+    Component,
+    Method,
+    NetMaker,
+    Objective,
+    cut_with_objectives,
+)
+from delog_nb.components.declare import method
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.losses import info_nce
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method, NetMaker, Objective, cut_with_objectives
-from delog_nb.methods.declare import method
 from delog_nb.nets import Shape
 
 

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Method, NetMaker, Objective, Terms, cut_with_objectives
+from delog_nb.components.declare import method
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.experiment.counts import Counts
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Method, NetMaker, Objective, Terms, cut_with_objectives
-from delog_nb.methods.declare import method
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape

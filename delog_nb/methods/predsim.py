@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Objective
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.losses import channel_deviation, similarity_matching_loss
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Objective
-from delog_nb.methods.declare import method
 from delog_nb.nets import Shape
 
 

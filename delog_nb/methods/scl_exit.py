@@ -12,11 +12,11 @@ from types import SimpleNamespace
 
 from torch import Tensor
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Method, NetMaker, Terms, cut_with_objectives
+from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.methods import delog_scl, early_exit
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Method, NetMaker, Terms, cut_with_objectives
-from delog_nb.methods.declare import method
 
 
 class ProbeObjective(early_exit.ExitObjective):

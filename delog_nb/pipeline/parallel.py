@@ -9,9 +9,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from delog_nb.components.batch import in_one_order
+from delog_nb.components.component import Component
 from delog_nb.experiment import ExperimentError
-from delog_nb.methods.batch import in_one_order
-from delog_nb.methods.component import Component
 from delog_nb.pipeline.world import Processes, talking
 from delog_nb.training import Batches, Taken
 

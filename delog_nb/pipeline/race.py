@@ -22,9 +22,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from delog_nb.components.component import Method
 from delog_nb.data import ImageData, load
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
-from delog_nb.methods.component import Method
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
 from delog_nb.pipeline.stages import measure

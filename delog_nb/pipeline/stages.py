@@ -9,10 +9,10 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Component, Method
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.instruments.clock import moment
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method
 from delog_nb.pipeline.links import Form, Inlet, Layout, Message, Outlet
 from delog_nb.pipeline.schedule import balance
 from delog_nb.pipeline.watch import Watch

@@ -5,15 +5,15 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from delog_nb.components.batch import Batch
 from delog_nb.data import Split, Views
-from delog_nb.methods.batch import Batch
 
 
 class Batches:
     """An epoch over the images of ``split``, in an order that follows from seed and epoch alone.
 
     ``parts[place]`` (B,) are the numbers of the images in batch ``place``. ``needs`` is what
-    objectives need of a batch, see `delog_nb.methods.Objective`.
+    objectives need of a batch, see `delog_nb.components.Objective`.
     """
 
     def __init__(

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from delog_nb.components.component import Method
 from delog_nb.data import Split, Views
-from delog_nb.methods.component import Method
 
 EVALUATION_BATCH = 500
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components import Method, Objective
 from delog_nb.data import ImageData, Views, load
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.plugins import defining
 from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.methods import Method, Objective
 from delog_nb.training.batches import Batches
 from delog_nb.training.checkpoint import Checkpoint, Progress
 from delog_nb.training.device import autocast, pick_device

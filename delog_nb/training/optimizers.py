@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from delog_nb.components.component import Component, Method
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.optimizers import OPTIMIZERS
-from delog_nb.methods.component import Component, Method
 
 
 def make_optimizers(method: Method, experiment: Experiment) -> list[torch.optim.Optimizer]:

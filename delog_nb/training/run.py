@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from delog_nb.components.component import Method, count_parameters
 from delog_nb.data import Views, as_pixels
 from delog_nb.experiment import Experiment
-from delog_nb.methods.component import Method, count_parameters
 from delog_nb.training.evaluation import EVALUATION_BATCH, evaluating
 from delog_nb.training.team import Team
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Component
 from delog_nb.training.randomness import Draws
 from delog_nb.training.team import Team
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Component, Method
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Component, Method
 
 if TYPE_CHECKING:
     from torch import autocast

@@ -15,6 +15,7 @@ from support.runs import tiny
 from delog_nb import Experiment, methods, records
 from delog_nb.cli import COMMANDS, _module, main
 from delog_nb.cli.flags import NUMBERS, Parser
+from delog_nb.components import Method
 from delog_nb.experiment import PARAMETERS
 from delog_nb.measure import estimate
 
@@ -340,7 +341,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_built(
     monkeypatch.setattr(estimate, "free_bytes", lambda device: 2e9)
     build = methods.build
 
-    def shapes_alone(experiment: Experiment) -> methods.Method:
+    def shapes_alone(experiment: Experiment) -> Method:
         made = build(experiment)
         assert next(made.parameters()).is_meta
         return made

@@ -75,12 +75,16 @@ def test_compare_leaves_out_what_does_not_go(
 ) -> None:
     small = ["--preset", "quick", "--limit", "64", "--epochs", "1", "--width", "0.05"]
     words = ["compare", "--nets", "vgg", "--seeds", "1", "--out", str(tmp_path), *small]
-    assert main([*words, "--methods", "gim,bp"]) == 0
+    assert main([*words, "--methods", "gim,cwcomp,bp"]) == 0
     assert pd.read_csv(tmp_path / "summary.csv")["method"].tolist() == ["bp"]
     said = "method = gim does not go on net = vgg: its blocks halve the side four times"
-    assert f"Left out: {said}" in capsys.readouterr().err
-    assert main([*words, "--methods", "gim"]) == 2
-    assert said in capsys.readouterr().err
+    narrow = "cwcomp needs at least a channel for each class: features of 6 channels"
+    shown = capsys.readouterr().err
+    assert f"Left out: {said}" in shown
+    assert f"Left out: method = cwcomp on net = vgg: {narrow}" in shown
+    for method, why in (("gim", said), ("cwcomp", narrow)):
+        assert main([*words, "--methods", method]) == 2
+        assert why in capsys.readouterr().err
 
 
 def test_doctor_finds_nothing_wrong_here(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,11 +22,11 @@ from torch import nn
 import delog_nb
 from delog_nb import ExperimentError, check_method, data, methods, records, train
 from delog_nb.cli import main
+from delog_nb.components import Batch
 from delog_nb.experiment import experiments_of, plugins, registry
 from delog_nb.experiment.registry import METHODS
 from delog_nb.grids import job, sweep
 from delog_nb.grids.workers import Workers
-from delog_nb.methods import Batch
 from delog_nb.training import local_losses
 
 # file of the plug-in: its method

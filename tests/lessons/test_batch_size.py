@@ -10,6 +10,7 @@ from support.lessons import defined
 from support.runs import tiny
 
 from delog_nb import data, lab, methods
+from delog_nb.components import Batch
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.batches import (
     GradientNoise,
@@ -18,7 +19,6 @@ from delog_nb.measure.batches import (
     gradients_by_component,
 )
 from delog_nb.measure.pairs import loss_costs
-from delog_nb.methods import Batch
 from delog_nb.records import record_of
 from delog_nb.training import Event, Stepped, train
 

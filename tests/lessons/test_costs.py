@@ -10,13 +10,13 @@ import torch
 from support.runs import tiny
 
 from delog_nb import methods
+from delog_nb.components import Batch
+from delog_nb.components.component import count_parameters
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import bill_of, longest_flow, step_flops, step_memory
 from delog_nb.measure.trial import PARTS, StepInParts, Trial, time_steps
-from delog_nb.methods import Batch
-from delog_nb.methods.component import count_parameters
 from delog_nb.training import local_losses
 
 

@@ -10,10 +10,10 @@ from support.runs import same_history, tiny
 from torch import Tensor, nn
 
 from delog_nb import data, lab, methods
+from delog_nb.components import Batch
 from delog_nb.lab.charts.boxes import sub
 from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.reach import reach
-from delog_nb.methods import Batch
 from delog_nb.training import train
 
 

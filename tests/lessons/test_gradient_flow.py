@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from delog_nb.components import Batch
 from delog_nb.measure.flows import (
     WEIGHTS,
     Stack,
@@ -22,7 +23,6 @@ from delog_nb.measure.flows import (
     stretch,
     trace,
 )
-from delog_nb.methods import Batch
 from delog_nb.pipeline.schedule import Schedule, sequential_bp, table_1
 
 

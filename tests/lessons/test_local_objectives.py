@@ -12,6 +12,8 @@ from support.runs import tiny
 from torch import nn
 
 from delog_nb import data, methods
+from delog_nb.components import Batch
+from delog_nb.components.component import count_parameters
 from delog_nb.course import COMPARED
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS
@@ -27,8 +29,6 @@ from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.exits import exit_accuracies
 from delog_nb.measure.invariance import Probe, write_probes
 from delog_nb.measure.reach import reach
-from delog_nb.methods import Batch
-from delog_nb.methods.component import count_parameters
 from delog_nb.records import load, record_of, save
 from delog_nb.training import train
 

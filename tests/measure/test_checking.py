@@ -9,8 +9,8 @@ from support.runs import PLUGINS
 from torch import nn
 
 from delog_nb import check_method
+from delog_nb.components import Component, CrossEntropy, Method
 from delog_nb.experiment import plugins, registry
-from delog_nb.methods import Component, CrossEntropy, Method
 from delog_nb.methods.early_exit import ExitObjective
 
 CELL = (PLUGINS / "mean_exit.py").read_text().partition("\n\n")[2]

@@ -12,6 +12,8 @@ from support.runs import tiny
 from torch import Tensor, nn
 
 from delog_nb import ExperimentError, data, methods, train
+from delog_nb.components import CrossEntropy, Method, Objective
+from delog_nb.components.component import Component
 from delog_nb.data import Views
 from delog_nb.measure.exits import (
     agreeing,
@@ -21,8 +23,6 @@ from delog_nb.measure.exits import (
     leaving,
     multiply_adds,
 )
-from delog_nb.methods import CrossEntropy, Method, Objective
-from delog_nb.methods.component import Component
 
 
 class Counting:

@@ -11,8 +11,8 @@ from support.runs import tiny
 from torch import Tensor, nn
 
 from delog_nb import Experiment, ExperimentError, check_method, methods
+from delog_nb.components.component import count_parameters
 from delog_nb.methods.auglocal import LayerMaker, auxiliary, chosen_layers, pyramidal_depths
-from delog_nb.methods.component import count_parameters
 
 WIDTHS = [16] * 6 + [32] * 5 + [64] * 5  # of ResNet-32: the stem and 15 blocks
 

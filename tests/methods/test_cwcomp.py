@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from support.fixed import features, filled, loss_and_gradient
-from support.runs import tiny
+from support.reference import features, filled, loss_and_gradient
+from support.runs import narrow, tiny
 from torch import nn
 
 from delog_nb import ExperimentError, check_method, methods
+from delog_nb.components import Batch
 from delog_nb.experiment.registry import NETS
-from delog_nb.methods import Batch
 from delog_nb.methods.cwcomp import Competition, Goodness
 
 BATCH = Batch.of(torch.tensor([0, 1, 2, 0, 1, 2]))
@@ -97,4 +97,4 @@ def test_components_of_several_blocks(count: int) -> None:
 @pytest.mark.parametrize("cut", ["block", "layer"])
 @pytest.mark.parametrize("net", NETS.own)
 def test_it_keeps_what_every_method_promises(net: str, cut: str) -> None:
-    assert check_method("cwcomp", net=net, width=0.3, cut=cut) == []
+    assert check_method("cwcomp", net=net, width=narrow(net), cut=cut) == []

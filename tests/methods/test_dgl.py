@@ -8,7 +8,7 @@ from support.reference import BATCH, LABELS, assert_golden, features, filled
 from support.runs import tiny
 
 from delog_nb import Experiment, check_method, methods
-from delog_nb.methods.component import count_parameters
+from delog_nb.components.component import count_parameters
 from delog_nb.methods.dgl import DecoupledGreedy, auxiliary
 
 

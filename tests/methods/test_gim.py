@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from support.given import features, filled, labels, loss_and_slope
+from support.reference import LABELS, features, filled, loss_and_gradient
 from support.runs import tiny
 from torch import Tensor
 
 from delog_nb import ExperimentError, data, methods, train
+from delog_nb.components import Batch
+from delog_nb.components.batch import in_one_order, rows_of
 from delog_nb.losses import info_nce
 from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.probes import block_features, probe_blocks
-from delog_nb.methods import Batch
-from delog_nb.methods.batch import in_one_order, rows_of
 from delog_nb.methods.gim import InfoNCEObjective, MeanOfPatches, Patches
 from delog_nb.training import local_losses
 
@@ -45,13 +45,13 @@ def test_golden_values(
     h = features(8, 4)
     objective = filled(InfoNCEObjective(8, 4, ahead, negatives))
     torch.manual_seed(1)
-    loss = objective(of_patches(scale * h), Batch.of(labels()))
-    assert loss_and_slope(loss, h) == expected
+    loss = objective(of_patches(scale * h), Batch.of(LABELS))
+    assert loss_and_gradient(loss, h) == pytest.approx(expected, abs=6e-7)
 
 
 def test_negatives_are_drawn_from_the_batchs_generator() -> None:
     objective = InfoNCEObjective(8, 4, 1, 4)
-    batch = replace(Batch.of(labels()), generator=torch.Generator().manual_seed(1))
+    batch = replace(Batch.of(LABELS), generator=torch.Generator().manual_seed(1))
     torch.manual_seed(7)
     before = torch.get_rng_state()
     drawn = objective._draw(48, batch, torch.device("cpu"))
@@ -85,7 +85,7 @@ def test_zero_predictors_give_log_of_one_and_the_negatives() -> None:
     objective = InfoNCEObjective(8, 4, 2, 16).double()
     for predictor in objective.predictors:
         predictor.weight.data.zero_()
-    loss = objective(of_patches(features(8, 4)), Batch.of(labels()))
+    loss = objective(of_patches(features(8, 4)), Batch.of(LABELS))
     assert loss.item() == pytest.approx(2.833213, abs=1e-6)  # log 17
 
 
@@ -97,14 +97,14 @@ def test_a_share_of_the_batch_compares_with_the_patches_of_all() -> None:
 
     def joined(z: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         assert torch.equal(z, parts[0].mean((2, 3)))
-        assert torch.equal(own, labels()[:2])
+        assert torch.equal(own, LABELS[:2])
         whole = in_one_order([part.mean((2, 3)) for part in parts], [2, 4])
-        return whole, labels()
+        return whole, LABELS
 
     torch.manual_seed(1)
-    alone = objective(r, Batch.of(labels()))
+    alone = objective(r, Batch.of(LABELS))
     torch.manual_seed(1)
-    shared = objective(parts[0], replace(Batch.of(labels()[:2]), join=joined))
+    shared = objective(parts[0], replace(Batch.of(LABELS[:2]), join=joined))
     torch.testing.assert_close(alone, shared)
 
 

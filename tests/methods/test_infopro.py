@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.fixed import LABELS, features, filled, images, loss_and_gradient
+from support.reference import LABELS, features, filled, images, loss_and_gradient
 from support.runs import tiny
 from torch import Tensor, nn
 
 from delog_nb import Experiment, ExperimentError, check_method, methods
+from delog_nb.components import Batch, Objective
+from delog_nb.components.component import Terms, count_parameters
 from delog_nb.experiment.registry import NETS
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.methods import Batch, Objective
-from delog_nb.methods.component import Terms, count_parameters
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.methods.infopro import Reconstruction, auxiliary, decoder

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from support.runs import NARROW, PAIRS, tiny
+from support.runs import PAIRS, narrow, tiny
 from torch import Tensor, nn
 
 from delog_nb import methods
+from delog_nb.components import Batch
+from delog_nb.components.component import Method, cut
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.methods import Batch
-from delog_nb.methods.component import Method, cut
 from delog_nb.training import local_losses, make_optimizers, train_step
 from delog_nb.training.randomness import Draws
 
 
 def built(method: str, net: str = "convnet", **changes: object) -> Method:
-    return methods.build(tiny(method=method, net=net, width=NARROW, **changes))
+    return methods.build(tiny(method=method, net=net, width=narrow(net), **changes))
 
 
 def batch(count: int = 8) -> tuple[Tensor, Tensor]:
@@ -101,7 +101,7 @@ def test_a_step_changes_every_parameter_and_evaluation_none(name: str) -> None:
 @pytest.mark.parametrize("net", NETS)
 def test_bp_is_plain_pytorch_training(net: str) -> None:
     """Weight for weight after 3 steps of the same nn.Sequential, loss and Adam."""
-    run = tiny(method="bp", net=net, width=NARROW)
+    run = tiny(method="bp", net=net, width=narrow(net))
     method = methods.build(run)
     plain: nn.Module = copy.deepcopy(method.parts()[0].layers)
     optimizers = make_optimizers(method, run)

@@ -12,8 +12,8 @@ from torch import nn
 
 import delog_nb
 from delog_nb import ExperimentError, methods
-from delog_nb.methods import Batch, Component, CrossEntropy
-from delog_nb.methods.component import Terms
+from delog_nb.components import Batch, Component, CrossEntropy
+from delog_nb.components.component import Terms
 
 
 def test_a_long_flow_with_local_losses_has_the_gradients_of_their_sum() -> None:

@@ -8,7 +8,7 @@ from support.reference import BATCH, assert_golden, features, filled
 from torch import nn
 
 from delog_nb import Experiment, ExperimentError, check_method, methods
-from delog_nb.methods.component import count_parameters
+from delog_nb.components.component import count_parameters
 from delog_nb.methods.predsim import PredSim, pooled_sides
 
 

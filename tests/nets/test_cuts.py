@@ -42,6 +42,8 @@ def test_a_layer_is_made_alone_for_any_input(net: str) -> None:
     backbone = delog_nb.nets.build(tiny(net=net, width=0.125, cut="layer"), (3, 32, 32), 10)
     kinds = [sorted(type(m).__name__ for m in layer.modules()) for layer in backbone.blocks]
     for number, (own, shape) in enumerate(zip(backbone.blocks, backbone.shapes, strict=True), 1):
+        if (net, number) == ("vit", 1):  # its embedding knows the image's side
+            continue
         for halve, side in ((False, 8), (True, 4)):
             layer = backbone.block(number, (5, 8, 8), halve=halve)
             assert output_shape(layer, (5, 8, 8)) == (shape[0], side, side)

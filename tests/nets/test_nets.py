@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from delog_nb import Experiment, data, nets
+from delog_nb.components import heads
 from delog_nb.measure.cost import parameter_counts
-from delog_nb.methods import heads
 
 # Parameters for CIFAR-10 that the authors' definitions give: (training, inference).
 COUNTS = {

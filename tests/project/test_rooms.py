@@ -16,6 +16,7 @@ ORDER = (
     "losses",
     "data",
     "nets",
+    "components",
     "methods",
     "training",
     "measure",

@@ -23,7 +23,7 @@ import torch
 from delog_nb import Experiment, train
 from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS
-from support.runs import NARROW, PAIRS
+from support.runs import PAIRS, narrow
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SMALL = {
@@ -38,15 +38,17 @@ SMALL = {
     "exit_hidden": 16,
     "al_hidden": 8,
 }
-WIDTHS = {"cwcomp": NARROW}  # others than SMALL's
 
 
 def experiments(several: bool = False) -> dict[str, Experiment]:
     """By "method net"; those that can be pipelined where ``several``."""
     names = [(m, n) for m, n in PAIRS if not several or METHODS[m].components.default != 1]
-    width = SMALL["width"]
+    wider = {"cwcomp"}
     made = experiments_of(
-        [{**SMALL, "method": m, "net": n, "width": WIDTHS.get(m, width)} for m, n in names]
+        [
+            {**SMALL, "method": m, "net": n} | ({"width": narrow(n)} if m in wider else {})
+            for m, n in names
+        ]
     )
     return {f"{m} {n}": e for (m, n), e in zip(names, made, strict=True)}
 

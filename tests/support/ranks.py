@@ -24,7 +24,7 @@ from delog_nb.training import Batches, Taken, autocast, local_losses, train_step
 from delog_nb.training.team import Team
 from support import golden
 from support.forked import FORKED
-from support.runs import NARROW, PAIRS, plugged, tiny
+from support.runs import PAIRS, narrow, plugged, tiny
 
 DECOUPLED = [name for name in METHODS.own if METHODS[name].components.default != 1]
 # without a BatchNorm of their own, which would see a rank's share alone
@@ -58,8 +58,11 @@ def pipelined(folder: Path) -> None:
 
 def of_method(method: str) -> dict[str, Experiment]:
     """A small run of a method on every net, by the net."""
-    choices = {"limit": 80, "width": NARROW, "epochs": 2}
-    return {net: tiny(method=method, net=net, **choices) for m, net in PAIRS if m == method}
+    return {
+        net: tiny(method=method, net=net, limit=80, width=narrow(net), epochs=2)
+        for m, net in PAIRS
+        if m == method
+    }
 
 
 def every_net(method: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.runs import NARROW, PAIRS, same_history, tiny
+from support.runs import PAIRS, narrow, same_history, tiny
 
 from delog_nb import Experiment, train
 from delog_nb.training import Run
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 
 def small(method: str, net: str, **changes: object) -> Experiment:
-    return tiny(method=method, net=net, width=NARROW, limit=80, epochs=3, **changes)
+    return tiny(method=method, net=net, width=narrow(net), limit=80, epochs=3, **changes)
 
 
 def assert_same(one: Run, other: Run) -> None:

@@ -12,10 +12,10 @@ from PIL import Image
 from support.runs import plugged, same_history, tiny
 
 from delog_nb import ExperimentError, data, methods, nets, train
+from delog_nb.components import Batch, Method
 from delog_nb.experiment import RecordError
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
-from delog_nb.methods import Batch, Method
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.training import (
     Divergence,

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components.component import count_parameters
+from delog_nb.components.heads import projection_head
 from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
 from delog_nb.course.replies import ANYTHING, close, tell
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.reach import reach
-from delog_nb.methods.component import count_parameters
-from delog_nb.methods.heads import projection_head
 
 
 class Piece(nn.Module):

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from delog_nb.components.component import Component
 from delog_nb.course.exercises import Question, exercise, many, seeded
 from delog_nb.course.replies import TENSOR, tell
 from delog_nb.methods.al import AssociatedLearning, AssociatedObjective
-from delog_nb.methods.component import Component
 
 
 @exercise(

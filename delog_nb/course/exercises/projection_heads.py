@@ -8,10 +8,10 @@ from random import Random
 import torch
 from torch import Tensor
 
+from delog_nb.components import heads
+from delog_nb.components.component import count_parameters
 from delog_nb.course.exercises import Question, exercise, many
 from delog_nb.course.replies import ANYTHING, close, tell
-from delog_nb.methods import heads
-from delog_nb.methods.component import count_parameters
 
 
 def _heads(rng: Random) -> list[Question]:

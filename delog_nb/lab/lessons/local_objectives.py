@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from delog_nb.components.component import Component, count_parameters
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.charts import boxes
@@ -15,7 +16,6 @@ from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.runs.flows import built
 from delog_nb.lab.runs.recorded import recorded_probes
 from delog_nb.measure.invariance import CLASS
-from delog_nb.methods.component import Component, count_parameters
 from delog_nb.records import Record
 
 # heights of the rows, training above, inference below

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from delog_nb import methods
+from delog_nb.components.component import Method, count_parameters
 from delog_nb.experiment import Experiment
 from delog_nb.lab.charts.boxes import sub
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.network import network
-from delog_nb.methods.component import Method, count_parameters
 
 
 def built(experiment: Experiment) -> Method:

@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from delog_nb.methods.component import Component
+from delog_nb.components.component import Component
 
 
 def path(parts: list[Component], images: Tensor, block: int) -> Tensor:

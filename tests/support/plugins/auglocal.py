@@ -5,7 +5,7 @@ from torch import nn
 
 import delog_nb
 from delog_nb import Option
-from delog_nb.methods.component import cut_with_objectives
+from delog_nb.components.component import cut_with_objectives
 from delog_nb.nets.backbone import output_shape
 
 DEPTH = Option("aux_depth", 1, "AugLocal: blocks of an auxiliary network", ge=1, le=8)

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from delog_nb.components.batch import Batch
 from delog_nb.experiment import ExperimentError
-from delog_nb.methods.batch import Batch
 from delog_nb.nets import Backbone
 
 # makes the experiment's network; ``pooled=False`` leaves out its final pooling, ``opening=layer``

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from delog_nb.components.component import Method, NetMaker, Objective, cut_with_objectives
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.plugins import origin
 from delog_nb.experiment.registry import FIELDS, METHODS
-from delog_nb.methods.component import Method, NetMaker, Objective, cut_with_objectives
 
 Made = TypeVar("Made", bound=Callable[..., Any])
 _KINDS = {bool: "bool", int: "int", float: "float", str: "text"}

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.methods.batch import Batch
-from delog_nb.methods.component import Objective
+from delog_nb.components.batch import Batch
+from delog_nb.components.component import Objective
 
 
 class TargetCode(Objective):
