@@ -19,10 +19,11 @@ from delog_nb.cli.flags import (
     experiment_values,
     plugin_words,
 )
+from delog_nb.cli.left_out import Reasons, check_some, lines, not_built, refused
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, flags_of
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.experiment.rules import check_count, refusal
+from delog_nb.experiment.rules import check_count
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -47,23 +48,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_experiment_flags(parser, without=("method", "net", "seed"))
 
 
-def experiments(values: argparse.Namespace) -> list[Experiment]:
+def experiments(values: argparse.Namespace) -> tuple[list[Experiment], Reasons]:
     """All runs of the comparison, one seed after another, so that an early stop has all methods.
 
-    A method that does not go on a net is left out there, unless nothing else is asked for.
+    A method that does not go on a net is left out there, for the reason beside the runs.
     """
     given = experiment_values(values)
     nets, methods = _names("nets", values.nets), _names("methods", values.methods)
     seeds = range(values.seeds)
     check_count({"methods": len(methods), "nets": len(nets), "seeds": len(seeds)})
-    pairs = [(m, n) for n in nets for m in methods if not refusal(m, n)]
-    return experiments_of(
-        [
-            given | {"seed": seed, "net": net, "method": method}
-            for seed in seeds
-            for method, net in pairs or [(methods[0], nets[0])]
-        ]
-    )
+    pairs = list(itertools.product(nets, methods))
+    reasons = refused(pairs)
+    if len(reasons) == len(pairs):
+        raise ExperimentError(reasons[pairs[0]])
+    chosen = [
+        given | {"seed": seed, "net": net, "method": method}
+        for seed in seeds
+        for net, method in pairs
+        if (net, method) not in reasons
+    ]
+    return experiments_of(chosen), reasons
 
 
 def _names(flag: str, text: str) -> list[str]:
@@ -79,7 +83,8 @@ def _names(flag: str, text: str) -> list[str]:
 
 def run(values: argparse.Namespace) -> int:
     """Train what is not there yet; write the summary and the page."""
-    every, todo = checkpoint_seconds(values), experiments(values)
+    every = checkpoint_seconds(values)
+    todo, reasons = experiments(values)
 
     from delog_nb.cli.progress import Progress, stop_on_signal
     from delog_nb.cli.train import is_recorded
@@ -96,10 +101,9 @@ def run(values: argparse.Namespace) -> int:
     )
     from delog_nb.training import planned_all
 
-    for net, method in itertools.product(values.nets.split(","), values.methods.split(",")):
-        if why := refusal(method, net):
-            print(f"Left out: {why}", file=sys.stderr)
-    todo = _that_can_be_made(planned_all(todo))
+    todo = planned_all(todo)
+    reasons |= not_built(todo)
+    todo = check_some(todo, reasons)
     if not values.force:
         check_memory(e for e in todo if not is_recorded(e, values.out))
     check_writable(values.out, "summary.csv", "report.html")
@@ -133,8 +137,17 @@ def run(values: argparse.Namespace) -> int:
         path = values.out / "summary.csv"
         with write_atomically(path) as file:
             file.write(csv_text(rows).encode())
-        page = _write_page(records, values)
-        print(f"{side_by_side(summary_for_people(rows))}\n\nTable:  {path}\n{page}")
+        below = lines(reasons)
+        page = _write_page(records, values, below)
+        print(
+            side_by_side(summary_for_people(rows)),
+            *([""] * bool(below)),
+            *below,
+            "",
+            f"Table:  {path}",
+            page,
+            sep="\n",
+        )
     if len(records) < len(todo):
         print(
             f"Stopped: {len(records)} of {len(todo)} runs are finished and kept in {values.out}; "
@@ -145,34 +158,7 @@ def run(values: argparse.Namespace) -> int:
     return 0
 
 
-def _that_can_be_made(todo: list[Experiment]) -> list[Experiment]:
-    """Those whose method can be built on its net at these sizes; of the others it says why not.
-
-    Raises:
-        ExperimentError: there are none.
-    """
-    import torch
-
-    from delog_nb import methods
-
-    reasons: dict[tuple[str, str], ExperimentError] = {}
-    for experiment in todo:
-        pair = experiment.net, experiment.method
-        if experiment.seed == todo[0].seed:
-            try:
-                with torch.device("meta"):
-                    methods.build(experiment)
-            except ExperimentError as error:
-                reasons[pair] = error
-    found = [e for e in todo if (e.net, e.method) not in reasons]
-    if not found:
-        raise next(iter(reasons.values()))
-    for (net, method), why in reasons.items():
-        print(f"Left out: method = {method} on net = {net}: {why}", file=sys.stderr)
-    return found
-
-
-def _write_page(records: list[Record], values: argparse.Namespace) -> str:
+def _write_page(records: list[Record], values: argparse.Namespace, notes: list[str]) -> str:
     """Write the page where what draws it is installed; the line that says so."""
     try:
         import pandas  # noqa: F401
@@ -184,7 +170,7 @@ def _write_page(records: list[Record], values: argparse.Namespace) -> str:
 
     path: Path = values.out / "report.html"
     with write_atomically(path) as file:
-        file.write(page(records, _command(values)).encode())
+        file.write(page(records, _command(values), notes).encode())
     return f"Page:   {path}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values, path_of
+from delog_nb.cli.left_out import not_built, refused
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS
@@ -41,8 +42,11 @@ def run(values: argparse.Namespace) -> int:
             raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
     net = given.get("net", "convnet")
-    names = [name for name in METHODS if net not in METHODS[name].refuses]
-    todo = dict(zip(names, experiments_of([given | {"method": m} for m in names]), strict=True))
+    reasons = refused((net, name) for name in METHODS)
+    chosen = [given | {"method": name} for name in METHODS if (net, name) not in reasons]
+    made = experiments_of(chosen)
+    reasons |= not_built(made)
+    todo = {e.method: e for e in made if (net, e.method) not in reasons}
 
     from delog_nb.measure.estimate import check_weights
 

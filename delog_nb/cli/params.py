@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from typing import Any
 
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
+from delog_nb.cli.left_out import check_some, lines, not_built, refused
 from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.experiment.rules import refusal
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +21,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(values: argparse.Namespace) -> int:
     """Print the table for all nets and methods, by default as in the paper (Table 5)."""
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
-    pairs = [(n, m) for n in NETS for m in METHODS if not refusal(m, n)]
-    todo = experiments_of([given | {"net": n, "method": m} for n, m in pairs])
+    pairs = list(itertools.product(NETS, METHODS))
+    reasons = refused(pairs)
+    todo = experiments_of(
+        [given | {"net": n, "method": m} for n, m in pairs if (n, m) not in reasons]
+    )
 
     from delog_nb.measure.cost import parameter_counts
     from delog_nb.measure.estimate import check_weights
     from delog_nb.records.summary import aligned, csv_text
 
+    reasons |= not_built(todo)
+    todo = check_some(todo, reasons)
     if not values.force:
         check_weights(todo)
     rows: list[dict[str, Any]] = []
@@ -43,9 +49,9 @@ def run(values: argparse.Namespace) -> int:
     if values.csv:
         print(csv_text(rows), end="")
         return 0
-    lines = [[*rows[0], "affiliated_params"]]
+    table = [[*rows[0], "affiliated_params"]]
     for net, method, training, inference in (row.values() for row in rows):
         numbers = training, inference, training - inference
-        lines.append([net, method, *(f"{number:,}" for number in numbers)])
-    print(aligned(lines))
+        table.append([net, method, *(f"{number:,}" for number in numbers)])
+    print(aligned(table), *lines(reasons), sep="\n")
     return 0

@@ -79,9 +79,10 @@ def test_compare_leaves_out_what_does_not_go(
     assert pd.read_csv(tmp_path / "summary.csv")["method"].tolist() == ["bp"]
     said = "method = gim does not go on net = vgg: its blocks halve the side four times"
     narrow = "cwcomp needs at least a channel for each class: features of 6 channels"
-    shown = capsys.readouterr().err
-    assert f"Left out: {said}" in shown
-    assert f"Left out: method = cwcomp on net = vgg: {narrow}" in shown
+    shown = capsys.readouterr().out
+    assert f"\nLeft out: {said}" in shown
+    assert f"\nLeft out: method = cwcomp does not go on net = vgg here: {narrow}" in shown
+    assert f"Left out: {said}" in (tmp_path / "report.html").read_text()
     for method, why in (("gim", said), ("cwcomp", narrow)):
         assert main([*words, "--methods", method]) == 2
         assert why in capsys.readouterr().err

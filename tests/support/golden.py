@@ -1,6 +1,6 @@
 """Losses and weights of every method on every net, as they were written down.
 
-``python tests/golden.py write`` writes ``golden.json`` anew, in plain training, in a pipeline, in
+``PYTHONPATH=tests python -m support.golden write`` writes ``golden.json`` anew, in plain training, in a pipeline, in
 data parallelism and resumed from a checkpoint; ``check`` compares with it, to the last bit. On the
 machine that wrote it a change that should change nothing changes nothing there; on another
 processor sums are rounded otherwise, so the test compares within a tolerance.
@@ -135,5 +135,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     sys.exit(main())

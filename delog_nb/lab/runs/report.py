@@ -24,7 +24,8 @@ _PAGE = Template(
 <p class="note">{{ runs }} runs, preset {{ first.experiment.preset }}, {{ first.results.epochs }} \
 epochs{% if first.experiment.limit %} with {{ "{:,}".format(first.experiment.limit) }} training \
 images{% endif %}, seeds {{ seeds | join(", ") }}.</p>
-{% for section in sections %}<h2>{{ section.title }}</h2>
+{% for note in notes %}<p class="note">{{ note }}.</p>
+{% endfor %}{% for section in sections %}<h2>{{ section.title }}</h2>
 {{ section.table | safe }}{{ section.curves | safe }}{{ section.costs | safe }}{% endfor %}
 <h2>How to read this page</h2>
 <p class="note">Accuracy is the share of test images whose class is predicted, after the last epoch;
@@ -43,8 +44,11 @@ optimizer state and activations.</p>
 )
 
 
-def page(records: Sequence[Record], command: str) -> str:
-    """The comparison of ``records`` as a page: tables, curves, costs, and how to get them again."""
+def page(records: Sequence[Record], command: str, notes: Sequence[str] = ()) -> str:
+    """The comparison of ``records`` as a page: tables, curves, costs, and how to get them again.
+
+    ``notes`` are sentences above the tables.
+    """
     rows = summary(records)
     sections = []
     groups = grouped(records)
@@ -69,6 +73,7 @@ def page(records: Sequence[Record], command: str) -> str:
         seeds=sorted({r.experiment.seed for r in records}),
         sections=sections,
         command=command,
+        notes=notes,
         origins=_origins(records),
     )
 
