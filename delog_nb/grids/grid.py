@@ -41,6 +41,7 @@ Value = StrictStr | StrictInt | StrictFloat | StrictBool | None
 Revision = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 # results of a record that a table can show
 Result = Literal[
+    "val_acc",
     "test_acc",
     "test_acc_at_best_val",
     "test_acc_best_over_epochs",

@@ -53,6 +53,7 @@ class _Divergence(_Strict):
 
 class _Results(_Open):
     epochs: Annotated[int, Field(ge=0, le=10**6)]
+    val_acc: Share | None = None
     test_acc: Share | None
     test_acc_at_best_val: Share | None
     test_acc_best_over_epochs: Share | None = None

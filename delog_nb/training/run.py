@@ -122,6 +122,7 @@ class Run:
             "state": self.state,
             "diverged": asdict(self.diverged) if self.diverged else None,
             "epochs": len(rows),
+            "val_acc": judged[-1]["val_acc"] if judged else None,
             "test_acc": judged[-1]["test_acc"] if judged else None,
             "test_acc_at_best_val": chosen["test_acc"] if chosen else None,
             "best_val_epoch": chosen["epoch"] if chosen else None,

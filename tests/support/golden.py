@@ -1,9 +1,9 @@
 """Losses and weights of every method on every net, as they were written down.
 
-``PYTHONPATH=tests python -m support.golden write`` writes ``golden.json`` anew, in plain training, in a pipeline, in
-data parallelism and resumed from a checkpoint; ``check`` compares with it, to the last bit. On the
-machine that wrote it a change that should change nothing changes nothing there; on another
-processor sums are rounded otherwise, so the test compares within a tolerance.
+``PYTHONPATH=tests python -m support.golden write`` writes ``golden.json`` anew, in plain training,
+in a pipeline, in data parallelism and resumed from a checkpoint; ``check`` compares with it, to the
+last bit. On the machine that wrote it a change that should change nothing changes nothing there; on
+another processor sums are rounded otherwise, so the test compares within a tolerance.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from delog_nb.records import Record, mean_and_std
 from delog_nb.records.summary import diverged, percent, precisions
 
 LABELS = {
+    "val_acc": "Validation accuracy, last epoch (%)",
     "test_acc": "Test accuracy, last epoch (%)",
     "test_acc_at_best_val": "Test accuracy, epoch chosen on validation (%)",
     "test_acc_best_over_epochs": "Best test accuracy over epochs (%, optimistic)",
