@@ -13,10 +13,12 @@ from delog_nb.components.component import Method, NetMaker, Objective, cut_with_
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.experiment.counts import Counts
 from delog_nb.experiment.entries import MethodEntry
+from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import origin
 from delog_nb.experiment.registry import FIELDS, METHODS
 
 Made = TypeVar("Made", bound=Callable[..., Any])
+_NAMES = ("preset", "method", "net", "dataset", "seed", "cut", "components")  # not by preset
 _KINDS = {bool: "bool", int: "int", float: "float", str: "text"}
 
 
@@ -27,6 +29,7 @@ def method(
     options: Sequence[Option] = (),
     cut: str = "block",
     components: Counts | int | str = Counts(),  # noqa: B008 - it is a tuple
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
     refuses: Mapping[str, str] | None = None,
     style: int | None = None,
     revision: int = 1,
@@ -53,6 +56,8 @@ def method(
             with its activation or a residual block
         components: the default number where it is not one for each block (or layer) and the
             classifier (``"H"`` is one a block), or all of `Counts`
+        presets: values of its own for fields that every run has, by preset, such as
+            ``{"lesson": {"lr": 0.005}}``
         style: its place among the colours of figures; by default the next free one
         refuses: nets that it cannot go on, by name, each with the reason
         revision: raise it when the method's numbers change
@@ -61,11 +66,12 @@ def method(
         constant: what gets no gradient in it, beyond the features of the component below
 
     Raises:
-        ExperimentError: the name is taken, an option is declared otherwise elsewhere, or ``cut`` is
-            no place to cut.
+        ExperimentError: the name is taken, an option is declared otherwise elsewhere, ``cut`` is no
+            place to cut, or a preset has what no field takes.
     """
     if cut not in FIELDS["cut"].choices:
         raise ExperimentError(FIELDS["cut"].refusal(cut))
+    _check_presets(name, presets or {})
     frame = sys._getframe(1)
     plugin, module = origin(frame), frame.f_globals.get("__name__", "")
 
@@ -83,6 +89,7 @@ def method(
             plugin=plugin,
             cut=cut,
             components=components if isinstance(components, Counts) else Counts(default=components),
+            presets=dict(presets or {}),
             refuses=dict(refuses or {}),
             style=style,
         )
@@ -90,6 +97,21 @@ def method(
         return made
 
     return declare
+
+
+def _check_presets(name: str, presets: Mapping[str, Mapping[str, Any]]) -> None:
+    for preset, values in presets.items():
+        for field, value in {"preset": preset, **values}.items():
+            option = FIELDS.get(field)
+            if option is None or (field in _NAMES and field != "preset"):
+                allowed = ", ".join(known for known in FIELDS if known not in _NAMES)
+                raise ExperimentError(
+                    f"method {name!r} has a value of its own for {shown(field)}: one of {allowed}"
+                )
+            try:
+                option.check(value)
+            except ValueError as error:
+                raise ExperimentError(f"method {name!r}, preset {preset}: {error}") from error
 
 
 def described(name: str, made: Any, **declared: Any) -> MethodEntry:

@@ -45,19 +45,27 @@ class Entry:
 class MethodEntry(Entry):
     """A training method. ``make(net, options)`` builds it.
 
-    ``cut`` says where its components end, ``block`` or ``layer``, in runs that do not. ``refuses``
-    gives the reason why it cannot go on a net, by the net's name. ``style`` is its place among the
-    colours, dashes and marks of figures; plug-ins take the next free ones.
+    ``cut`` says where its components end, ``block`` or ``layer``, in runs that do not. ``presets``
+    has, by preset, values of its own for fields that every run has; ``quick`` is as ``lesson``
+    where it has none. ``refuses`` gives the reason why it cannot go on a net, by the net's name.
+    ``style`` is its place among the colours, dashes and marks of figures; plug-ins take the next
+    free ones.
     ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
     the features of the component below.
     """
 
     cut: str = "block"
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     components: Counts = Counts()  # noqa: RUF009 - a tuple
     refuses: Mapping[str, str] = field(default_factory=dict)
     style: int | None = None
     loss: str = ""
     constant: str = ""
+
+    def preset(self, name: str) -> dict[str, Any]:
+        """Its own values in a preset, by field."""
+        found = dict(self.presets.get("lesson", {})) if name == "quick" else {}
+        return found | dict(self.presets.get(name, {}))
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ class Option:
             return "the method's own"
         by_preset = {preset: self.preset(preset) for preset in _CORE_PRESETS}
         if len(set(by_preset.values())) > 1:
-            return ", ".join(f"{value} ({preset})" for preset, value in by_preset.items())
+            text = ", ".join(f"{value} ({preset})" for preset, value in by_preset.items())
+            return text + ", or the method's own" * (self.name == "lr")
         if self.by_net:
             others = ", ".join(f"{value} on {net}" for net, value in self.by_net.items())
             return f"{self.default}; {others}"

@@ -58,6 +58,7 @@ def preset_values(names: Mapping[str, str]) -> dict[str, Any]:
     found["depth"] = NETS[names["net"]].depth
     found |= {"image_size": data.size, "crop_padding": data.crop_padding, "flip": data.flip}
     found["cut"] = METHODS[names["method"]].cut
+    found |= METHODS[names["method"]].preset(names["preset"])
     options = options_of(names)
     found |= {name: o.preset(names["preset"], names["net"]) for name, o in options.items()}
     return found | dict(names)

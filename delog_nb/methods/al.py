@@ -97,6 +97,7 @@ RATE = Option(
 @method(
     "al",
     label="AL",
+    presets={"lesson": {"lr": 0.001}},
     options=(heads.POOL, HIDDEN, ACTIVATION, DECODER, RATE),
     components=Counts("H", "H", "H", "AL cuts every block"),
     style=3,

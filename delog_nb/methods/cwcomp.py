@@ -94,6 +94,7 @@ LOSS = Option(
 @method(
     "cwcomp",
     label="CwComp",
+    presets={"lesson": {"lr": 0.01}},
     style=9,
     options=(LOSS,),
     cut="layer",

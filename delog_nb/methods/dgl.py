@@ -60,6 +60,7 @@ AUXILIARY = Option(
 @method(
     "dgl",
     label="DGL",
+    presets={"lesson": {"lr": 0.005}},
     style=4,
     options=(AUXILIARY,),
     cut="layer",

@@ -59,6 +59,7 @@ def exit_after(
 @method(
     "early-exit",
     label="Early Exit",
+    presets={"lesson": {"lr": 0.005}},
     options=(heads.POOL, EXIT_HIDDEN),
     style=2,
     published="the baseline of this course's paper; Mostafa et al., 2018",

@@ -30,6 +30,7 @@ SMALL = {
     "preset": "quick",
     "precision": "float32",
     "width": 0.125,
+    "lr": 0.002,
     "limit": 80,
     "batch_size": 32,
     "epochs": 2,
