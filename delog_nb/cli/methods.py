@@ -6,7 +6,7 @@ import argparse
 import csv
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
 END_TO_END = next(name for name, entry in METHODS.items() if entry.components.high == 1)
 Lines = list[tuple[str, str]]
 _LOSS = "Local loss"
-_OWN = "method", "components", "cut"  # what a method chooses by itself
+_OWN = "method", "components", "cut", "lr"  # what a method chooses by itself
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +31,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=path_of, action="append", default=[], help="folder of records to set beside"
     )
+    parser.add_argument(
+        "--tries", type=path_of, action="append", default=[],
+        help="folder of records of the learning rates that were tried",
+    )  # fmt: skip
     add_force_flag(parser)
     add_experiment_flags(parser, without=("method",))
 
 
 def run(values: argparse.Namespace) -> int:
     """Print all methods, by default with what they cost on the paper's ConvNet for CIFAR-10."""
-    for folder in values.runs:
+    for folder in (*values.runs, *values.tries):
         if not folder.is_dir():
             raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
@@ -52,18 +56,20 @@ def run(values: argparse.Namespace) -> int:
 
     if not values.force:
         check_weights(todo.values())
-    ours = _comparable(values.runs)
+    ours, tries = _comparable(values.runs), list(_records(values.tries))
     found = {
-        f"{entry.label} (`{name}`)": _lines(name, entry, todo, ours)
+        f"{entry.label} (`{name}`)": [
+            *_lines(name, entry, todo),
+            *(("Learning rate", text) for text in _tried(name, tries)),
+            *(("Measured here", text) for text in _measured(name, ours)),
+        ]
         for name, entry in METHODS.items()
     }
     print(_markdown(found) if values.markdown else _text(found))
     return 0
 
 
-def _lines(
-    name: str, entry: MethodEntry, todo: dict[str, Experiment], ours: Iterable[Record]
-) -> Lines:
+def _lines(name: str, entry: MethodEntry, todo: dict[str, Experiment]) -> Lines:
     refused = [f"not on {NETS.label(net)}, since {why}" for net, why in entry.refuses.items()]
     allowed = [NETS.label(net) for net in NETS if net not in entry.refuses]
     lines = [
@@ -73,7 +79,6 @@ def _lines(
         ("Nets", "; ".join([", ".join(allowed), *refused])),
         ("From", entry.published),
         *(("Published", text) for text in published(name)),
-        *(("Measured here", text) for text in _measured(name, ours)),
     ]
     return [(noun, text) for noun, text in lines if text]
 
@@ -110,20 +115,47 @@ def published(name: str) -> list[str]:
 
 
 def _comparable(folders: Iterable[Path]) -> list[Record]:
-    """Records of runs whose method is as its preset has it, where BP has one of the same size."""
-    from delog_nb import records
+    """Records of runs whose method is as its preset has it, where BP has one of the same size.
 
+    Each may have its own learning rate.
+    """
     found: dict[str, list[Record]] = {}
-    for item in (item for folder in folders for item in records.find(folder)):
-        if isinstance(item, ValueError):
-            print(f"Skipped: {item}", file=sys.stderr)
-        elif item.results["test_acc"] is not None:
+    for item in _records(folders):
+        if item.results["test_acc"] is not None:
             run = item.experiment
             size = {name: run.get(name) for name in FIELDS if name not in _OWN}
-            if run == Experiment(**size, method=run.method):
+            if run == Experiment(**size, method=run.method, lr=run.lr):
                 found.setdefault(str(size), []).append(item)
     groups = [g for g in found.values() if any(r.experiment.method == END_TO_END for r in g)]
     return [record for group in groups for record in group]
+
+
+def _records(folders: Iterable[Path]) -> Iterator[Record]:
+    from delog_nb import records
+
+    for item in (item for folder in folders for item in records.find(folder)):
+        if isinstance(item, ValueError):
+            print(f"Skipped: {item}", file=sys.stderr)
+        else:
+            yield item
+
+
+def _tried(name: str, tries: Iterable[Record]) -> list[str]:
+    """The rates that were tried on each data set, and how many validation images were right."""
+    alike: dict[Experiment, list[Record]] = {}
+    for record in tries:
+        if record.experiment.method == name:
+            alike.setdefault(record.experiment.but(lr=FIELDS["lr"].default), []).append(record)
+    texts = []
+    for run, found in alike.items():
+        rates = {r.experiment.lr: r.results["val_acc"] or 0.0 for r in found}
+        said = ", ".join(f"{lr:g}: {100 * rates[lr]:.1f}" for lr in sorted(rates))
+        best = max(sorted(rates), key=rates.__getitem__)
+        texts.append(
+            f"{best:g} for {run.data_label}. Tried, in % of validation images after {run.epochs} "
+            f"epochs, seed {run.seed}: {said}"
+        )
+    return texts
 
 
 def _measured(name: str, ours: Iterable[Record]) -> list[str]:
@@ -147,7 +179,7 @@ def _figure(run: Experiment, mean: float, std: float, seeds: int) -> str:
     return (
         f"{mean:.2f}{spread} % test error (n {seeds}), {run.data_label}, {run.net_label}, "
         f"{_cut(run.num_components)}: {images}{run.epochs} epochs, {run.image_size} pixels, width "
-        f"{run.width:g}, {views} view{'s' * (views > 1)}, last epoch"
+        f"{run.width:g}, {views} view{'s' * (views > 1)}, learning rate {run.lr:g}, last epoch"
     )
 
 
@@ -170,7 +202,8 @@ def _text(found: dict[str, Lines]) -> str:
 def _markdown(found: dict[str, Lines]) -> str:
     parts = [
         "# Methods",
-        "Written by `delog-nb methods --markdown --runs results/cpu`. `delog-nb explain METHOD` "
+        "Written by `delog-nb methods --markdown --runs results/cpu --runs results/digits --tries "
+        "results/rates`. `delog-nb explain METHOD` "
         "shows a method's file with its formulas beside the lines that compute them. A published "
         "figure and ours stand side by side, not in one table: nets, images, epochs, views and "
         "the choice of the epoch differ, and each says which they are.",
