@@ -15,6 +15,7 @@ from delog_nb.cli.left_out import not_built, refused
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS
+from delog_nb.instruments.run_files import PROBES
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -78,6 +79,7 @@ def _lines(name: str, entry: MethodEntry, todo: dict[str, Experiment]) -> Lines:
         ("Cost", _cost(name, todo)),
         ("Nets", "; ".join([", ".join(allowed), *refused])),
         ("From", entry.published),
+        ("Note", entry.note),
         *(("Published", text) for text in published(name)),
     ]
     return [(noun, text) for noun, text in lines if text]
@@ -168,8 +170,25 @@ def _measured(name: str, ours: Iterable[Record]) -> list[str]:
             alike.setdefault(record.experiment.but(seed=0), []).append(record)
     return [
         _figure(run, *mean_and_std([100 - 100 * r.results["test_acc"] for r in found]), len(found))
+        + _probed(found)
         for run, found in alike.items()
     ]
+
+
+def _probed(found: Iterable[Record]) -> str:
+    """What linear classifiers read from the blocks of these runs, where they were probed."""
+    from delog_nb.measure.invariance import CLASS, read_probes
+    from delog_nb.records import mean_and_std
+
+    by_block: dict[int, list[float]] = {}
+    folders = [r.folder for r in found if r.folder and (r.folder / PROBES).exists()]
+    for probe in (probe for folder in folders for probe in read_probes(folder)):
+        if (probe.features, probe.task) == ("r", CLASS):
+            by_block.setdefault(probe.block, []).append(100 * probe.accuracy)
+    if not by_block:
+        return ""
+    means = [mean_and_std(shares)[0] for shares in by_block.values()]
+    return f"; linear classifiers of its blocks' features: {', '.join(f'{m:.1f}' for m in means)} %"
 
 
 def _figure(run: Experiment, mean: float, std: float, seeds: int) -> str:

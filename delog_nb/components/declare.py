@@ -36,6 +36,7 @@ def method(
     published: str = "",
     loss: str = "",
     constant: str = "",
+    note: str = "",
 ) -> Callable[[Made], Made]:
     """Make a method of a local objective, or of a function that builds one.
 
@@ -64,6 +65,7 @@ def method(
         published: the paper or code that it follows
         loss: its local loss as a formula
         constant: what gets no gradient in it, beyond the features of the component below
+        note: what a reader of its figures has to know
 
     Raises:
         ExperimentError: the name is taken, an option is declared otherwise elsewhere, ``cut`` is no
@@ -85,6 +87,7 @@ def method(
             published=published,
             loss=loss,
             constant=constant,
+            note=note,
             module="" if plugin else module,
             plugin=plugin,
             cut=cut,

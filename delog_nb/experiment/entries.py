@@ -50,8 +50,8 @@ class MethodEntry(Entry):
     where it has none. ``refuses`` gives the reason why it cannot go on a net, by the net's name.
     ``style`` is its place among the colours, dashes and marks of figures; plug-ins take the next
     free ones.
-    ``loss`` is its local loss as a formula, and ``constant`` what gets no gradient in it, beyond
-    the features of the component below.
+    ``loss`` is its local loss as a formula, ``constant`` what gets no gradient in it, beyond the
+    features of the component below, and ``note`` what a reader of its figures has to know.
     """
 
     cut: str = "block"
@@ -61,6 +61,7 @@ class MethodEntry(Entry):
     style: int | None = None
     loss: str = ""
     constant: str = ""
+    note: str = ""
 
     def preset(self, name: str) -> dict[str, Any]:
         """Its own values in a preset, by field."""

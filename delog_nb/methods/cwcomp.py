@@ -101,6 +101,8 @@ LOSS = Option(
     components=Counts(1, "H", "H"),
     published="Papachristodoulou et al., 2024",
     loss="CE(g, y), g_k the mean of r_l^2 over the channels of class k",
+    note="where the classes do not divide a layer's channels, the sizes of their groups differ by "
+    "one; in a narrow layer a class has few",
 )
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """The network's own classifier is not used: every component's features tell the class."""
