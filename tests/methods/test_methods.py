@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from support.runs import PAIRS, narrow, tiny
+from support.runs import EACH, narrow, tiny
 from torch import Tensor, nn
 
 from delog_nb import methods
@@ -38,7 +38,7 @@ def step(method: Method, optimizers: list[Any], images: Tensor, labels: Tensor) 
     return train_step(method.parts(), optimizers, flow)[2]
 
 
-@pytest.mark.parametrize(("name", "net"), PAIRS)
+@pytest.mark.parametrize(("name", "net"), EACH)
 def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> None:
     method = built(name, net)
     images, labels = batch()
@@ -55,7 +55,7 @@ def test_a_components_loss_reaches_no_other_component(name: str, net: str) -> No
                 assert all(g is None for g in gradients), (place, other)
 
 
-@pytest.mark.parametrize(("name", "net"), PAIRS)
+@pytest.mark.parametrize(("name", "net"), EACH)
 def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: str) -> None:
     one, other = built(name, net).double(), built(name, net).double()
     images, labels = batch()
@@ -68,7 +68,7 @@ def test_backward_by_component_equals_one_backward_of_the_sum(name: str, net: st
         torch.testing.assert_close(a.grad, b.grad)
 
 
-@pytest.mark.parametrize(("name", "net"), PAIRS)
+@pytest.mark.parametrize(("name", "net"), EACH)
 def test_affiliated_parameters_change_no_prediction(name: str, net: str) -> None:
     method = built(name, net).eval()
     images, _ = batch()

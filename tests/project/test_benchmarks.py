@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.runs import PAIRS, narrow, tiny
+from support.runs import EACH, narrow, tiny
 
 from benchmarks import __main__ as all_of_them
 from benchmarks import gpu, plain
@@ -26,7 +26,7 @@ from delog_nb import methods
 from delog_nb.training import make_optimizers
 
 
-@pytest.mark.parametrize(("name", "net"), PAIRS)
+@pytest.mark.parametrize(("name", "net"), EACH)
 def test_twenty_steps_of_ours_equal_the_plain_ones(name: str, net: str) -> None:
     experiment = tiny(method=name, net=net, width=narrow(net), image_size=16)
     one, other = methods.build(experiment).double(), methods.build(experiment).double()

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ def figures(run: Any) -> dict[str, Any]:
     }
 
 
-def plain() -> dict[str, Any]:
-    return {name: figures(train(experiment)) for name, experiment in experiments().items()}
+def plain(pairs: Collection[tuple[str, str]] = PAIRS) -> dict[str, Any]:
+    names = {f"{m} {n}" for m, n in pairs}
+    return {name: figures(train(e)) for name, e in experiments().items() if name in names}
 
 
 def resumed(folder: Path) -> dict[str, Any]:

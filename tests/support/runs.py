@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from delog_nb import Experiment
@@ -21,6 +22,9 @@ PAIRS = [
     for net in registry.NETS.own
     if net not in registry.METHODS[method].refuses
 ]
+# of these, every method once and every net once; the other pairs are long
+ONCE = [(m, n) for m, n in PAIRS if n == "convnet" or m == "delog-scl"]
+EACH = [pytest.param(*p, marks=[] if p in ONCE else pytest.mark.long) for p in PAIRS]
 
 
 def narrow(net: str) -> float:
