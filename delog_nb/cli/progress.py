@@ -11,7 +11,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from delog_nb.training import Ended, EpochEnded, Event, Started, Stepped, epoch_line
+from delog_nb.training import (
+    Ended,
+    EpochEnded,
+    Event,
+    Started,
+    Stepped,
+    epoch_line,
+    evaluation_line,
+)
 
 
 class Progress:
@@ -35,7 +43,8 @@ class Progress:
             self._bar.update()
         elif isinstance(event, EpochEnded):
             row = event.row
-            self._bar.set_postfix_str(f"test {100 * float(row['test_acc'] or 0):.1f} %")
+            if said := evaluation_line(row):
+                self._bar.set_postfix_str(said)
             if self._bar.disable and self.every_epoch:
                 print(f"{self.label}: {epoch_line(row)}", file=sys.stderr)
         elif isinstance(event, Ended):

@@ -146,13 +146,9 @@ al, not to bp
         when={"optimizer": _WITH_MOMENTUM},
     )
     warmup: int = field_of(
-        0,
-        "steps over which the learning rate rises linearly to the schedule's",
-        "training",
-        unit="steps",
-        ge=0,
-        le=1_000_000,
-    )
+        0, "steps over which the learning rate rises linearly to the schedule's", "training",
+        unit="steps", ge=0, le=1_000_000,
+    )  # fmt: skip
     clip: float | None = field_of(
         None,
         "largest norm of a component's gradient, longer ones are scaled to it; default: no limit",
@@ -161,6 +157,10 @@ al, not to bp
         le=1e6,
     )
     weight_decay: float = field_of(0.0, "weight decay", "training", ge=0, le=10)
+    evaluate_every: int = field_of(
+        1, "from one evaluation to the next; the last epoch has one", "training",
+        unit="epochs", ge=1, le=100_000,
+    )  # fmt: skip
 
     device: str = field_of("auto", "where to train", "machine", choices=("auto", "cpu", "cuda"))
     precision: str = field_of(

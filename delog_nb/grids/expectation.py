@@ -11,11 +11,22 @@ from delog_nb.grids import job
 from delog_nb.measure.cost import step_flops
 from delog_nb.measure.estimate import estimate, numbers_of_images
 from delog_nb.records import Record
+from delog_nb.training.evaluation import evaluations
 
 NOTEBOOK_SECONDS = 7.0  # start of a kernel, imports and figures; see benchmarks/run_overhead.py
 
 _MOST_SECONDS = 2.0  # a step that takes longer is not timed
-_NOT_COSTS = ("preset", "seed", "epochs", "lr", "lr_min", "weight_decay", "data_dir", "data_id")
+_NOT_COSTS = (
+    "preset",
+    "seed",
+    "epochs",
+    "evaluate_every",
+    "lr",
+    "lr_min",
+    "weight_decay",
+    "data_dir",
+    "data_id",
+)
 
 
 def expected_seconds(
@@ -27,12 +38,12 @@ def expected_seconds(
     epoch. For all others the cheapest is timed for a few steps here, on made-up images, and scaled
     by floating-point operations: right within a factor of two or so.
     """
-    known = {
-        _cost_key(record.experiment): float(record.results["sec_per_epoch"])
-        + float(record.results.get("eval_sec_per_epoch") or 0)
-        for record in records
-    }
-    seconds = sum(known.get(_cost_key(e), 0.0) * e.epochs for e in experiments)
+    known = {_cost_key(record.experiment): record.results for record in records}
+    seconds = 0.0
+    for e in experiments:
+        costs = known.get(_cost_key(e), {})
+        seconds += float(costs.get("sec_per_epoch") or 0) * e.epochs
+        seconds += float(costs.get("eval_sec_per_epoch") or 0) * evaluations(e)
     unknown = [e for e in experiments if _cost_key(e) not in known]
     flops = {_cost_key(e): step_flops(e) for e in {_cost_key(e): e for e in unknown}.values()}
     by_net: dict[str, list[Experiment]] = {}

@@ -17,7 +17,7 @@ from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts, shapes_of, step_memory
 from delog_nb.measure.trial import Trial
 from delog_nb.training import EVALUATION_BATCH, pick_device
-from delog_nb.training.evaluation import evaluating
+from delog_nb.training.evaluation import evaluating, evaluations
 
 _MOST_STEPS, _MOST_SECONDS = 8, 1.5
 # To count a huge batch or a deep net takes minutes. Memory grows along a straight line with either,
@@ -93,8 +93,9 @@ def estimate(experiment: Experiment) -> Estimate:
     step, evaluation, peak = _try(experiment, device)
     steps = math.ceil(train / experiment.batch_size)
     full = train / experiment.batch_size  # the last batch may be smaller
-    epoch = step * (full + steps) / 2 + evaluation * (val + test)
-    return Estimate(*counts, (peak + data_bytes) / 1e6, free, epoch * experiment.epochs)
+    seconds = step * (full + steps) / 2 * experiment.epochs
+    seconds += evaluation * (val + test) * evaluations(experiment)
+    return Estimate(*counts, (peak + data_bytes) / 1e6, free, seconds)
 
 
 def _try(experiment: Experiment, device: torch.device) -> tuple[float, float, int]:

@@ -7,7 +7,7 @@ from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.loop import train
 from delog_nb.training.optimizers import learning_rate_factor, make_optimizers, set_learning_rates
 from delog_nb.training.planning import plan_each, planned, planned_all
-from delog_nb.training.run import Divergence, Row, Run, describe, epoch_line
+from delog_nb.training.run import Divergence, Row, Run, describe, epoch_line, evaluation_line
 from delog_nb.training.step import Local, local_losses, train_step
 from delog_nb.training.team import Taken, Team
 
@@ -30,6 +30,7 @@ __all__ = [
     "describe",
     "epoch_line",
     "evaluating",
+    "evaluation_line",
     "learning_rate_factor",
     "local_losses",
     "make_optimizers",

@@ -1,5 +1,6 @@
 """Share of images whose class is predicted."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,8 +9,20 @@ from torch import Tensor, nn
 
 from delog_nb.components.component import Method
 from delog_nb.data import Split, Views
+from delog_nb.experiment import Experiment
 
 EVALUATION_BATCH = 500
+
+
+def is_evaluated(experiment: Experiment, epoch: int) -> bool:
+    """Whether ``epoch``, from 0, ends in an evaluation: every k-th one does, and the last."""
+    after = epoch + 1
+    return after == experiment.epochs or after % experiment.evaluate_every == 0
+
+
+def evaluations(experiment: Experiment) -> int:
+    """How many there are in a run."""
+    return math.ceil(experiment.epochs / experiment.evaluate_every)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from delog_nb.instruments.memory import LiveBytes
 from delog_nb.training.batches import Batches
 from delog_nb.training.checkpoint import Checkpoint, Progress
 from delog_nb.training.device import autocast, pick_device
-from delog_nb.training.evaluation import accuracy
+from delog_nb.training.evaluation import accuracy, is_evaluated
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.optimizers import make_optimizers, set_learning_rates
 from delog_nb.training.planning import planned
@@ -97,6 +97,9 @@ def train(
         loop.result.own = tuple(name for name, given in own.items() if given is not None)
         file = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
         return loop.run(file, keep_checkpoint)
+
+
+NOT_EVALUATED: Row = {"val_acc": None, "test_acc": None, "eval_seconds": None}
 
 
 class _Loop:
@@ -179,7 +182,7 @@ class _Loop:
         peaks = [peak for peak in team.gather(run.peak_train_mb) if peak]
         row: Row | None = None
         if team.reports and whole and bad is None:
-            evaluated = self._evaluate()
+            evaluated = self._evaluate() if is_evaluated(self.experiment, epoch) else NOT_EVALUATED
             row = evaluated and {
                 "epoch": epoch + 1,
                 **{f"loss_{place}": loss for place, loss in enumerate(means, 1)},

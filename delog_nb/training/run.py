@@ -106,10 +106,9 @@ class Run:
 
     @property
     def test_acc(self) -> float:
-        """Test accuracy after the last epoch, 0 to 1; NaN before the first one, or if diverged."""
-        if self.diverged or not self.history:
-            return math.nan
-        return float(self.history[-1]["test_acc"] or 0.0)
+        """Test accuracy of the last evaluation, 0 to 1; NaN before the first, or if diverged."""
+        found = None if self.diverged else _last(self.history, "test_acc")
+        return math.nan if found is None else found
 
     def results(self) -> dict[str, Any]:
         """The figures that a record keeps; best over epochs chooses on test images: optimistic."""
@@ -118,17 +117,18 @@ class Run:
         chosen = _best(judged, "val_acc")
         best = _best(judged, "test_acc")
         timed = rows[1:] or rows  # the first epoch also warms up
+        evaluated = [row for row in timed if row["test_acc"] is not None]
         return {
             "state": self.state,
             "diverged": asdict(self.diverged) if self.diverged else None,
             "epochs": len(rows),
-            "val_acc": judged[-1]["val_acc"] if judged else None,
-            "test_acc": judged[-1]["test_acc"] if judged else None,
+            "val_acc": _last(judged, "val_acc"),
+            "test_acc": _last(judged, "test_acc"),
             "test_acc_at_best_val": chosen["test_acc"] if chosen else None,
             "best_val_epoch": chosen["epoch"] if chosen else None,
             "test_acc_best_over_epochs": best["test_acc"] if best else None,
             "sec_per_epoch": _mean(timed, "seconds"),
-            "eval_sec_per_epoch": _mean(timed, "eval_seconds"),
+            "eval_sec_per_epoch": _mean(evaluated, "eval_seconds"),
             "peak_train_mb": self.peak_train_mb,
             "train_params": self.train_params,
             "inference_params": self.inference_params,
@@ -141,6 +141,11 @@ def _best(rows: list[Row], column: str) -> Row | None:
     return max(known, key=lambda row: row[column] or 0.0) if known else None
 
 
+def _last(rows: list[Row], column: str) -> float | None:
+    """The last value in ``column`` that is known."""
+    return next((row[column] for row in reversed(rows) if row[column] is not None), None)
+
+
 def _mean(rows: list[Row], column: str) -> float | None:
     return sum(float(row[column] or 0) for row in rows) / len(rows) if rows else None
 
@@ -149,9 +154,17 @@ def epoch_line(row: Row) -> str:
     """A row of the history as a line of text."""
     losses = ", ".join(f"{value:.4g}" for name, value in row.items() if name.startswith("loss_"))
     return (
-        f"epoch {row['epoch']}, test {100 * float(row['test_acc'] or 0):.1f} %, losses {losses}, "
-        f"{row['seconds']:.1f} s"
+        f"epoch {row['epoch']}{evaluation_line(row, ', ')}, losses {losses}, {row['seconds']:.1f} s"
     )
+
+
+def evaluation_line(row: Row, before: str = "") -> str:
+    """The test accuracy of a row in words, after ``before``; empty where it was not evaluated.
+
+    >>> evaluation_line({"test_acc": 0.5}), evaluation_line({"test_acc": None})
+    ('test 50.0 %', '')
+    """
+    return "" if row["test_acc"] is None else f"{before}test {100 * row['test_acc']:.1f} %"
 
 
 def describe(run: Run) -> dict[str, Any]:

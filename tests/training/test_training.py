@@ -17,6 +17,9 @@ from delog_nb.experiment import RecordError
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.methods.delog_scl import ContrastiveObjective
+from delog_nb.records.record import load as load_record
+from delog_nb.records.record import record_of, save
+from delog_nb.records.summary import by_epoch
 from delog_nb.training import (
     Divergence,
     Ended,
@@ -24,6 +27,7 @@ from delog_nb.training import (
     Run,
     Started,
     Stepped,
+    epoch_line,
     learning_rate_factor,
     local_losses,
     make_optimizers,
@@ -31,6 +35,7 @@ from delog_nb.training import (
     pick_precision,
     train_step,
 )
+from delog_nb.training.evaluation import evaluations
 from delog_nb.training.randomness import Draws
 
 
@@ -359,7 +364,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_named(
     results = run.results()
     assert results["state"] == "diverged"
     assert results["diverged"] == {"epoch": 2, "step": 3, "component": 3}
-    assert [results[k] for k in results if "acc" in k] == [None] * 3
+    assert [results[k] for k in results if "acc" in k] == [None] * 4
     assert len(torch.load(path)["progress"]["history"]) == 1  # not of the weights that are lost
     assert all(p.isfinite().all() for p in torch.load(path)["model"].values())
 
@@ -441,3 +446,27 @@ def test_a_stop_does_not_hide_a_loss_that_is_not_finite(
     run = train(tiny(), should_stop=lambda: next(asked) >= 2, checkpoint=path)
     assert run.diverged == Divergence(1, 1, 1)
     assert not path.exists()
+
+
+def test_evaluated_every_other_epoch_a_run_is_the_same_one_with_gaps(tmp_path: Path) -> None:
+    whole, gaps = (train(tiny(epochs=5, evaluate_every=every)) for every in (1, 2))
+    for one, other in zip(whole.history, gaps.history, strict=True):
+        assert one["loss_1"] == other["loss_1"]
+        known = other["epoch"] in (2, 4, 5)
+        for column in ("val_acc", "test_acc"):
+            assert other[column] == (one[column] if known else None)
+        assert (other["eval_seconds"] is None) != known
+        assert ("test" in epoch_line(other)) == known
+    for a, b in zip(whole.model.parameters(), gaps.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert gaps.test_acc == gaps.results()["test_acc"] == whole.test_acc
+    assert gaps.results()["val_acc"] == whole.history[-1]["val_acc"]
+    record = load_record(save(record_of(gaps), tmp_path))
+    assert [row["test_acc"] for row in record.history] == [row["test_acc"] for row in gaps.history]
+    assert list(by_epoch([record], "test_acc")) == [2, 4, 5]
+    assert evaluations(gaps.experiment) == 3
+
+
+def test_the_last_epoch_is_evaluated_however_rarely_others_are() -> None:
+    run = train(tiny(epochs=2, evaluate_every=100))
+    assert [row["test_acc"] is None for row in run.history] == [True, False]

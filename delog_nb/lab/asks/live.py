@@ -38,7 +38,8 @@ class LiveRun:
         elif isinstance(event, Stepped):
             self._stepped(event)
         elif isinstance(event, EpochEnded):
-            self._accuracy.append(100 * float(event.row["test_acc"] or 0))
+            if event.row["test_acc"] is not None:
+                self._accuracy[int(event.row["epoch"] or 0)] = 100 * event.row["test_acc"]
             self._draw()
         elif isinstance(event, Ended):
             self._draw()
@@ -49,7 +50,7 @@ class LiveRun:
         self._steps, self._begin, self._drawn = 0, time.perf_counter(), 0.0
         self._epochs: list[float] = []
         self._losses: list[list[float]] = [[] for _ in range(event.components)]
-        self._accuracy: list[float] = []
+        self._accuracy: dict[int, float] = {}  # percent, by epoch
         with self.figure.batch_update():
             self.figure.data = ()
             for place in range(event.components):
@@ -89,6 +90,5 @@ class LiveRun:
             for line, losses in zip(self.figure.data, self._losses, strict=False):
                 line.x, line.y = tuple(self._epochs), tuple(losses)
             accuracy = self.figure.data[-1]
-            first = self._run.epoch + 1
-            accuracy.x = tuple(range(first, first + len(self._accuracy)))
-            accuracy.y = tuple(self._accuracy)
+            accuracy.x = tuple(self._accuracy)
+            accuracy.y = tuple(self._accuracy.values())

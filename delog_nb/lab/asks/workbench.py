@@ -79,7 +79,7 @@ class Lab:
         def on_event(event: Event) -> None:
             if isinstance(event, EpochEnded):
                 row = event.row
-                say(f"epoch {row['epoch']}: test {100 * float(row['test_acc'] or 0):.1f} %")
+                say(f"epoch {row['epoch']}{training.evaluation_line(row, ': ')}")
 
         self.records.append(record_of(training.train(experiment, on_event)))
         say(line_of(self.records[-1]))

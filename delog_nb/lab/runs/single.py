@@ -28,7 +28,7 @@ def history(record: Record) -> Exhibit:
     """
     found = pd.DataFrame(record.history).set_index("epoch").rename_axis("Epoch")
     shown = lines(
-        {record.experiment.method_label: found["test_acc"].to_dict()},
+        {record.experiment.method_label: found["test_acc"].dropna().to_dict()},
         f"Test accuracy by epoch: {record.experiment.net_label} on {record.experiment.data_label}",
         "Epoch",
         "Test accuracy (%)",
