@@ -19,11 +19,10 @@ from delog_nb.cli.flags import (
     experiment_values,
     plugin_words,
 )
-from delog_nb.cli.left_out import Reasons, check_some, lines, not_built, refused
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, flags_of
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.registry import METHODS, NETS
-from delog_nb.experiment.rules import check_count
+from delog_nb.experiment.rules import Pair, check_count, possible, refusals
 
 if TYPE_CHECKING:
     from delog_nb.records import Record
@@ -48,7 +47,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_experiment_flags(parser, without=("method", "net", "seed"))
 
 
-def experiments(values: argparse.Namespace) -> tuple[list[Experiment], Reasons]:
+def experiments(values: argparse.Namespace) -> tuple[list[Experiment], dict[Pair, str]]:
     """All runs of the comparison, one seed after another, so that an early stop has all methods.
 
     A method that does not go on a net is left out there, for the reason beside the runs.
@@ -58,7 +57,7 @@ def experiments(values: argparse.Namespace) -> tuple[list[Experiment], Reasons]:
     seeds = range(values.seeds)
     check_count({"methods": len(methods), "nets": len(nets), "seeds": len(seeds)})
     pairs = list(itertools.product(nets, methods))
-    reasons = refused(pairs)
+    reasons = refusals(pairs)
     if len(reasons) == len(pairs):
         raise ExperimentError(reasons[pairs[0]])
     chosen = [
@@ -91,6 +90,7 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.data import ImageData, load
     from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.measure.estimate import check_memory
+    from delog_nb.methods import obstacles
     from delog_nb.records import train_once
     from delog_nb.records.summary import (
         csv_text,
@@ -102,8 +102,8 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.training import planned_all
 
     todo = planned_all(todo)
-    reasons |= not_built(todo)
-    todo = check_some(todo, reasons)
+    reasons |= obstacles(todo)
+    todo = possible(todo, reasons)
     if not values.force:
         check_memory(e for e in todo if not is_recorded(e, values.out))
     check_writable(values.out, "summary.csv", "report.html")
@@ -137,17 +137,10 @@ def run(values: argparse.Namespace) -> int:
         path = values.out / "summary.csv"
         with write_atomically(path) as file:
             file.write(csv_text(rows).encode())
-        below = lines(reasons)
-        page = _write_page(records, values, below)
-        print(
-            side_by_side(summary_for_people(rows)),
-            *([""] * bool(below)),
-            *below,
-            "",
-            f"Table:  {path}",
-            page,
-            sep="\n",
-        )
+        notes = [f"Left out: {why}" for why in reasons.values()]
+        page = _write_page(records, values, notes)
+        table = side_by_side(summary_for_people(rows))
+        print(table, *(f"\n{note}" for note in notes), f"\nTable:  {path}", page, sep="\n")
     if len(records) < len(todo):
         print(
             f"Stopped: {len(records)} of {len(todo)} runs are finished and kept in {values.out}; "

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values, path_of
-from delog_nb.cli.left_out import not_built, refused
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS
+from delog_nb.experiment.rules import refusals
 from delog_nb.instruments.run_files import PROBES
 
 if TYPE_CHECKING:
@@ -45,22 +45,23 @@ def run(values: argparse.Namespace) -> int:
     for folder in (*values.runs, *values.tries):
         if not folder.is_dir():
             raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
-    given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
-    net = given.get("net", "convnet")
-    reasons = refused((net, name) for name in METHODS)
-    chosen = [given | {"method": name} for name in METHODS if (net, name) not in reasons]
-    made = experiments_of(chosen)
-    reasons |= not_built(made)
-    todo = {e.method: e for e in made if (net, e.method) not in reasons}
 
     from delog_nb.measure.estimate import check_weights
+    from delog_nb.methods import obstacles
 
+    given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
+    net = given.get("net", "convnet")
+    reasons = refusals((net, name) for name in METHODS)
+    chosen = [given | {"method": name} for name in METHODS if (net, name) not in reasons]
+    made = experiments_of(chosen)
+    reasons |= obstacles(made)
+    todo = {e.method: e for e in made if (net, e.method) not in reasons}
     if not values.force:
         check_weights(todo.values())
     ours, tries = _comparable(values.runs), list(_records(values.tries))
     found = {
         f"{entry.label} (`{name}`)": [
-            *_lines(name, entry, todo),
+            *_lines(name, entry, _cost(name, todo) or reasons[net, name]),
             *(("Learning rate", text) for text in _tried(name, tries)),
             *(("Measured here", text) for text in _measured(name, ours)),
         ]
@@ -70,13 +71,13 @@ def run(values: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(name: str, entry: MethodEntry, todo: dict[str, Experiment]) -> Lines:
+def _lines(name: str, entry: MethodEntry, cost: str) -> Lines:
     refused = [f"not on {NETS.label(net)}, since {why}" for net, why in entry.refuses.items()]
     allowed = [NETS.label(net) for net in NETS if net not in entry.refuses]
     lines = [
         (_LOSS, entry.loss),
         ("Constant in it", entry.constant),
-        ("Cost", _cost(name, todo)),
+        ("Cost", cost),
         ("Nets", "; ".join([", ".join(allowed), *refused])),
         ("From", entry.published),
         ("Note", entry.note),

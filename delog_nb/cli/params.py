@@ -7,9 +7,9 @@ import itertools
 from typing import Any
 
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
-from delog_nb.cli.left_out import check_some, lines, not_built, refused
 from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.rules import possible, refusals
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +22,18 @@ def run(values: argparse.Namespace) -> int:
     """Print the table for all nets and methods, by default as in the paper (Table 5)."""
     given = {"preset": "paper", "dataset": "cifar10"} | experiment_values(values)
     pairs = list(itertools.product(NETS, METHODS))
-    reasons = refused(pairs)
+    reasons = refusals(pairs)
     todo = experiments_of(
         [given | {"net": n, "method": m} for n, m in pairs if (n, m) not in reasons]
     )
 
     from delog_nb.measure.cost import parameter_counts
     from delog_nb.measure.estimate import check_weights
+    from delog_nb.methods import obstacles
     from delog_nb.records.summary import aligned, csv_text
 
-    reasons |= not_built(todo)
-    todo = check_some(todo, reasons)
+    reasons |= obstacles(todo)
+    todo = possible(todo, reasons)
     if not values.force:
         check_weights(todo)
     rows: list[dict[str, Any]] = []
@@ -53,5 +54,5 @@ def run(values: argparse.Namespace) -> int:
     for net, method, training, inference in (row.values() for row in rows):
         numbers = training, inference, training - inference
         table.append([net, method, *(f"{number:,}" for number in numbers)])
-    print(aligned(table), *lines(reasons), sep="\n")
+    print(aligned(table), *(f"Left out: {why}" for why in reasons.values()), sep="\n")
     return 0

@@ -24,7 +24,7 @@ POINT = 0.01  # a percentage point, as a share
 # what a run's size and place are, not its method: the rest is compared with its preset's choices
 _SIZE = {
     "preset", "method", "net", "dataset", "seed", "data_dir", "data_id", "dataset_label", "limit",
-    "epochs",
+    "epochs", "lr", "evaluate_every",
     "width", "val_fraction", "device", "precision", "components",
 }  # fmt: skip
 

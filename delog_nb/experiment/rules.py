@@ -13,6 +13,7 @@ from delog_nb.instruments.errors import ExperimentError
 if TYPE_CHECKING:
     from delog_nb.experiment.schema import Experiment
 
+Pair = tuple[str, str]  # net, method
 NAMED = ("method", "net", "dataset")
 MOST_RUNS = 10_000  # at once: of a grid, a sweep or a comparison
 
@@ -39,6 +40,19 @@ def refusal(method: str, net: str) -> str:
     """The sentence that says why ``method`` does not go on ``net``; empty where it does."""
     why = METHODS[method].refuses.get(net) if method in METHODS else None
     return f"method = {method} does not go on net = {net}: {why}" if why else ""
+
+
+def refusals(pairs: Iterable[Pair]) -> dict[Pair, str]:
+    """Of pairs (net, method), those that do not go together, each with the reason."""
+    return {(net, method): why for net, method in pairs if (why := refusal(method, net))}
+
+
+def possible(experiments: Iterable[Experiment], reasons: Mapping[Pair, str]) -> list[Experiment]:
+    """Those that no reason speaks against. Raises `ExperimentError`, the first reason, if none."""
+    found = [e for e in experiments if (e.net, e.method) not in reasons]
+    if not found:
+        raise ExperimentError(next(iter(reasons.values())))
+    return found
 
 
 def options_of(names: Mapping[str, str]) -> dict[str, Option]:

@@ -1,7 +1,7 @@
 """Training methods, one file each; `build` makes one on its network."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
 
@@ -11,12 +11,13 @@ from torch import nn
 from delog_nb import data, nets
 from delog_nb.components import Method, Objective
 from delog_nb.components.declare import described
-from delog_nb.experiment import Experiment
+from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import called
 from delog_nb.experiment.registry import METHODS
+from delog_nb.experiment.rules import Pair
 
-__all__ = ["build"]
+__all__ = ["build", "obstacles"]
 
 _seeding = threading.Lock()  # the random state belongs to all threads
 
@@ -58,3 +59,18 @@ def build(
             if not isinstance(made, Method):
                 raise TypeError(f"build(net, options) returned {shown(made)}, which is no Method")
     return made
+
+
+def obstacles(experiments: Iterable[Experiment]) -> dict[Pair, str]:
+    """Why a method cannot be built on a net as it is chosen, such as too narrow a one.
+
+    By (net, method); other choices of one pair are taken to be alike.
+    """
+    found = {}
+    for (net, name), one in {(e.net, e.method): e for e in experiments}.items():
+        try:
+            with torch.device("meta"):
+                build(one)
+        except ExperimentError as error:
+            found[net, name] = f"method = {name} does not go on net = {net} here: {error}"
+    return found
