@@ -70,6 +70,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="keep the weights of finished runs (delog-nb probe reads them)",
     )
     parser.add_argument(
+        "--keep-features",
+        action="store_true",
+        help="with --no-notebook: keep how features of 200 test images move while a run trains",
+    )
+    parser.add_argument(
         "--hours",
         type=float,
         metavar="X",
@@ -143,6 +148,7 @@ def run(values: argparse.Namespace) -> int:
             notebook=notebook,
             retry_failed=values.retry_failed,
             keep_checkpoints=values.keep_checkpoints,
+            keep_features=values.keep_features,
             checkpoint_every=checkpoint_seconds(values),
             slots=slots,
             on_change=display,
@@ -195,6 +201,8 @@ def _notebook(values: argparse.Namespace) -> Path | None:
         if values.notebook is not None:
             raise ExperimentError("--notebook and --no-notebook exclude each other: leave one out")
         return None
+    if values.keep_features:
+        raise ExperimentError("--keep-features goes with --no-notebook: add it")
 
     from delog_nb.grids.sweep import experiment_notebook
 

@@ -29,6 +29,7 @@ from delog_nb.experiment.plugins import Plugin
 from delog_nb.experiment.registry import use
 from delog_nb.instruments.files import read_json, write_atomically, writing
 from delog_nb.instruments.run_files import ERROR, LOG, NOTEBOOK, NOTEBOOK_PART
+from delog_nb.measure.features import FeatureKeeper
 from delog_nb.records.locks import Busy, claim
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
 
@@ -43,7 +44,8 @@ class Job:
     ``choices`` are those of a planned experiment, ``run_id`` is its id, and ``plugins`` are run
     before it is made there. ``notebook`` is executed with the experiment's parameters; None trains
     in the worker itself. ``keep_checkpoint`` keeps the weights of the finished run, for
-    `delog_nb.records.restore`. ``wait`` is for how many seconds to wait for another process that
+    `delog_nb.records.restore`; ``keep_features`` what `delog_nb.measure.features` keeps, of a run
+    in the worker itself. ``wait`` is for how many seconds to wait for another process that
     is at the same run (-1: as long as it takes). ``checkpoint_every`` is in seconds, for a run in
     the worker itself.
     """
@@ -54,6 +56,7 @@ class Job:
     plugins: tuple[Plugin, ...] = ()
     notebook: Path | None = None
     keep_checkpoint: bool = False
+    keep_features: bool = False
     wait: float = 0.0
     checkpoint_every: float = 60.0
 
@@ -155,11 +158,20 @@ def failure(folder: Path) -> str | None:
 
 
 def _train(experiment: Experiment, job: Job) -> None:
-    with (job.out / job.run_id / LOG).open("a", encoding="utf-8") as log:
+    folder = job.out / job.run_id
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        listeners = [_logger(log.write)]
+        if job.keep_features:
+            listeners.append(FeatureKeeper(folder))
+
+        def on_event(event: Event) -> None:
+            for listen in listeners:
+                listen(event)
+
         records.train_once(
             experiment,
             job.out,
-            _logger(log.write),
+            on_event,
             keep_checkpoint=job.keep_checkpoint,
             checkpoint_every=job.checkpoint_every,
         )

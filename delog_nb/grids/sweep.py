@@ -62,6 +62,7 @@ def sweep(
     notebook: Path | None = None,
     retry_failed: bool = False,
     keep_checkpoints: bool = False,
+    keep_features: bool = False,
     checkpoint_every: float = 60.0,
     slots: int = 1,
     on_change: Callable[[Progress, Outcome | None], None] | None = None,
@@ -84,6 +85,7 @@ def sweep(
             saves the start of a kernel
         retry_failed: run those that failed before, and just those
         keep_checkpoints: keep the weights of finished runs
+        keep_features: keep what `delog_nb.measure.features` does; without ``notebook``
         checkpoint_every: seconds between two checkpoints of a run that a worker itself makes
         slots: how many runs the executor makes at a time, for ``running``
         on_change: called on this thread as runs start and end; the outcome is of a run that ended
@@ -123,6 +125,7 @@ def sweep(
             out.resolve(),
             notebook=notebook,
             keep_checkpoint=keep_checkpoints,
+            keep_features=keep_features,
             wait=wait_for_others,
             checkpoint_every=checkpoint_every,
         )

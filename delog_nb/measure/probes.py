@@ -24,7 +24,7 @@ def block_outputs(run: Run, images: ImageData, split: Split) -> Iterator[list[Te
     for batch in split.images.split(_BATCH):
         with evaluating(run.model):
             features = [views.normalize(batch)]
-            for block in blocks[: run.experiment.depth]:
+            for block in blocks[: run.experiment.hidden]:
                 features.append(block(features[-1]))
             outputs = [run.model.per_image(r) for r in features[1:]]
         yield outputs

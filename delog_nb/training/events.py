@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment
 from delog_nb.training.run import Row, Run
 
@@ -13,7 +14,7 @@ class Started:
     """Training begins, at ``epoch`` (0 unless resumed).
 
     ``run`` is what is trained, as it is now; whoever keeps it can look at its model at each later
-    event, on the thread that trains.
+    event, on the thread that trains. ``images`` are what it is trained and tested on.
     """
 
     experiment: Experiment
@@ -22,6 +23,7 @@ class Started:
     steps_per_epoch: int
     components: int
     run: Run = field(repr=False)
+    images: ImageData = field(repr=False)
 
 
 @dataclass(frozen=True)

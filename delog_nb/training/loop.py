@@ -147,7 +147,8 @@ class _Loop:
         run.history, run.peak_train_mb = self.progress.history, self.progress.peak_train_mb
         self.team.restored(self.method)
         begin, count = len(run.history), len(self.method.components)
-        self.emit(Started(experiment, begin, experiment.epochs, self.steps, count, run))
+        started = Started(experiment, begin, experiment.epochs, self.steps, count, run, self.images)
+        self.emit(started)
         ended = begin == experiment.epochs
         while not ended:
             row = self._epoch(len(run.history))

@@ -22,6 +22,8 @@ from delog_nb.grids import grid, job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.grids.sweep import Progress, sweep
 from delog_nb.grids.workers import WorkerDied, Workers
+from delog_nb.instruments.run_files import FEATURES
+from delog_nb.measure.features import read_features
 from delog_nb.records.locks import claim
 from delog_nb.training import planned
 
@@ -230,12 +232,14 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
         assert states == ["kept"] * 4
 
 
-def test_weights_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_weights_and_features_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
     gone, stays = runs(2)
     with in_threads() as executor:
         sweep([gone], tmp_path, executor)
-        sweep([stays], tmp_path, executor, keep_checkpoints=True)
+        sweep([stays], tmp_path, executor, keep_checkpoints=True, keep_features=True)
     assert not (tmp_path / gone.run_id / records.CHECKPOINT).exists()
+    assert not (tmp_path / gone.run_id / FEATURES).exists()
+    assert read_features(tmp_path / stays.run_id).epochs[-1] == stays.epochs
     state = torch.load(tmp_path / stays.run_id / records.CHECKPOINT, weights_only=True)["model"]
     fresh = training.train(stays).model.state_dict()
     assert state.keys() == fresh.keys()

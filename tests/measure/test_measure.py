@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import gc
 
+import pytest
 import torch
+from support.runs import tiny
 
-from delog_nb import Experiment, data
+from delog_nb import Experiment, data, train
 from delog_nb.instruments.machine import machine, versions
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts
+from delog_nb.measure.probes import block_outputs
 from delog_nb.nets import build
+from delog_nb.training import evaluating
 
 
 def test_live_bytes_follow_every_storage_once() -> None:
@@ -80,3 +84,15 @@ def test_machine_and_versions_name_what_a_figure_belongs_to() -> None:
     found = versions()
     assert torch.__version__.startswith(str(found["torch"]))
     assert found["delog_nb"] == "0.1.0"
+
+
+@pytest.mark.parametrize("method", ["delog-scl", "predsim"])
+def test_features_are_those_of_every_place_where_the_network_can_be_cut(method: str) -> None:
+    run = train(tiny(method=method, epochs=1))
+    test = data.load(run.experiment).test
+    outputs = next(block_outputs(run, data.load(run.experiment), test))
+    assert len(outputs) == run.experiment.hidden
+    classifier = run.model.parts()[-1].layers[-1]
+    with evaluating(run.model):
+        logits = classifier(outputs[-1])
+    torch.testing.assert_close(logits, run.predict(test.images[: len(logits)]))

@@ -44,7 +44,7 @@ def value_styles(field: str, experiments: Iterable[Experiment]) -> dict[str, str
     return {
         value_label(field, e): whole if e.num_components == 1 else e.method_label
         for e in experiments
-        if e.num_components in (1, e.depth + 1)
+        if e.num_components in (1, e.hidden + 1)
     }
 
 

@@ -49,7 +49,7 @@ def _components(experiment: Experiment) -> list[dict[str, Any]]:
         names = []
         for _ in part.layers:
             place += 1
-            names.append(sub("f", place) if place <= experiment.depth else "classifier")
+            names.append(sub("f", place) if place <= experiment.hidden else "classifier")
         heads = [
             name.replace("_", " ")
             for name, child in part.objective.named_children()

@@ -1,0 +1,221 @@
+"""Features in motion: r_l of some test images, kept while a network trains.
+
+Kept are means over positions, before training and after some twenty epochs. At the end each block
+is reduced to principal components over all of these epochs, and turned (orthogonal Procrustes)
+towards the block above it, so that an image lies in a like place in each block's picture.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, PngImagePlugin
+from torch import Tensor
+
+from delog_nb.data import ImageData, Split
+from delog_nb.experiment import RecordError
+from delog_nb.instruments.files import MEGABYTE, read_bytes, write_atomically
+from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
+from delog_nb.measure.probes import block_outputs
+from delog_nb.training import Ended, EpochEnded, Event, Run, Started
+
+IMAGES, EPOCHS, DIMENSIONS = 200, 20, 16
+_COLUMNS = 20  # of the sprite
+_MOST = 100 * MEGABYTE
+_LEVELS = 127  # scores are kept as whole numbers from -127 to 127
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Where test images lie, block by block, while a network trains.
+
+    Args:
+        epochs: after which the features are; 0 is before training
+        images: (N,) numbers of the test images
+        labels: (N,)
+        scores: (epochs, H, N, 16), in the order of what the last block's components explain
+        shares: (H,) the share of a block's variance that its components hold, 0 to 1
+        sprite: file beside the run's folder with the images, 20 to a row
+    """
+
+    epochs: list[int]
+    images: list[int]
+    labels: list[int]
+    scores: npt.NDArray[np.float32]
+    shares: list[float]
+    sprite: str
+
+
+def kept_epochs(epochs: int) -> list[int]:
+    """0, and up to 19 others to the last, further and further apart.
+
+    >>> kept_epochs(3), kept_epochs(150)
+    ([0, 1, 2, 3], [0, 1, 2, 4, 7, 10, 15, 20, 27, 34, 42, 50, 60, 70, 81, 93, 106, 120, 135, 150])
+    """
+    last = EPOCHS - 1
+    return sorted({min(epochs, max(k, round(epochs * (k / last) ** 2))) for k in range(EPOCHS)})
+
+
+class FeatureKeeper:
+    """Listens to a training run, and leaves ``features.npz`` in ``folder`` when it has finished.
+
+    What is kept so far stands in a file beside it, so that a run that is resumed has all.
+
+    Raises:
+        ReadError, RecordError: that file is damaged.
+        WriteError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.part = folder, folder / FEATURES_PART
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.run, self.images = event.run, event.images
+            count = min(IMAGES, len(event.images.test))
+            spread = torch.linspace(0, len(event.images.test) - 1, count)
+            self.chosen = spread.round().long()  # evenly: files come class by class
+            self.wanted = kept_epochs(event.epochs)
+            if event.epoch == 0:
+                self.part.unlink(missing_ok=True)
+                self._keep(0)
+        elif isinstance(event, EpochEnded) and event.row["epoch"] in self.wanted:
+            self._keep(int(event.row["epoch"]))
+        elif isinstance(event, Ended) and not (event.run.stopped or event.run.diverged):
+            self._finish()
+
+    def _keep(self, epoch: int) -> None:
+        means = block_means(self.run, self.images, self.chosen)
+        found = _arrays(self.part) if self.part.exists() else {}
+        found |= {f"{epoch}-{block}": mean.numpy() for block, mean in enumerate(means)}
+        _write(self.part, found)
+
+    def _finish(self) -> None:
+        found = _arrays(self.part) if self.part.exists() else {}
+        epochs = sorted({int(name.partition("-")[0]) for name in found})
+        if not epochs:
+            return
+        blocks = range(sum(name.startswith(f"{epochs[0]}-") for name in found))
+        kept = [
+            torch.stack([torch.from_numpy(found[f"{epoch}-{block}"]) for epoch in epochs])
+            for block in blocks
+        ]
+        scores, shares = reduced(kept)
+        scale = scores.abs().amax((0, 2), keepdim=True).clamp_min(1e-12)
+        codes = (scores / scale * _LEVELS).round().to(torch.int8)
+        sprite = write_sprite(self.run, self.images, self.chosen, self.folder.parent)
+        labels = self.images.test.labels.cpu()[self.chosen]
+        _write(
+            self.folder / FEATURES,
+            {
+                "epochs": np.array(epochs, np.int32),
+                "images": self.chosen.numpy().astype(np.int32),
+                "labels": labels.numpy().astype(np.int32),
+                "codes": codes.numpy(),
+                "scale": scale.numpy().astype(np.float32),
+                "shares": np.array(shares, np.float32),
+                "sprite": np.array(sprite),
+            },
+        )
+        self.part.unlink(missing_ok=True)
+
+
+def block_means(run: Run, images: ImageData, chosen: Tensor) -> list[Tensor]:
+    """r_1 ... r_H of the test images numbered ``chosen``, as means over positions: (N, C_l)."""
+    device = images.test.labels.device
+    split = Split(images.test.images[chosen.to(device)], images.test.labels[chosen.to(device)])
+    batches = ([r.mean((2, 3)).cpu() for r in rs] for rs in block_outputs(run, images, split))
+    return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+
+
+def reduced(blocks: list[Tensor]) -> tuple[Tensor, list[float]]:
+    """Scores (E, H, N, 16) of features (E, N, C_l), and the share of variance that they hold."""
+    scores, shares = [], []
+    for features in blocks:
+        epochs, count, _ = features.shape
+        flat = features.double().flatten(0, 1)
+        flat = flat - flat.mean(0)
+        _, values, rows = torch.linalg.svd(flat, full_matrices=False)
+        kept = min(DIMENSIONS, len(rows))
+        found = flat.new_zeros(len(flat), DIMENSIONS)
+        found[:, :kept] = flat @ rows[:kept].T
+        scores.append(found.unflatten(0, (epochs, count)))
+        energy = values.square()
+        shares.append(float(energy[:kept].sum() / energy.sum().clamp_min(1e-30)))
+    for lower in reversed(range(len(scores) - 1)):  # towards the block above, at the end
+        u, _, v = torch.linalg.svd(scores[lower][-1].T @ scores[lower + 1][-1])
+        scores[lower] = scores[lower] @ (u @ v)
+    return torch.stack(scores, 1).float(), shares
+
+
+def write_sprite(run: Run, images: ImageData, chosen: Tensor, folder: Path) -> str:
+    """Write the images below one another, 20 to a row, where they are not yet; the file's name."""
+    pixels = images.test.images.cpu()[chosen].permute(0, 2, 3, 1).numpy()
+    count, side = len(pixels), pixels.shape[1]
+    content = (images.content_id or "")[:10]
+    name = f"thumbnails-{'-'.join(filter(None, (images.name, content)))}-{side}.png"
+    if not (folder / name).exists():
+        sheet = Image.new("RGB", (_COLUMNS * side, -(-count // _COLUMNS) * side), "white")
+        for place, picture in enumerate(pixels):
+            row, column = divmod(place, _COLUMNS)
+            shown = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
+            sheet.paste(shown, (column * side, row * side))
+        said = PngImagePlugin.PngInfo()
+        said.add_text("Source", f"{count} test images of {run.experiment.data_label}")
+        with write_atomically(folder / name) as file:
+            sheet.save(file, "PNG", pnginfo=said, optimize=True)
+    return name
+
+
+def read_features(folder: Path) -> Features:
+    """What was kept of the run in ``folder``.
+
+    Raises:
+        RecordError: nothing was kept, or the file is damaged.
+    """
+    path = folder / FEATURES
+    if not path.exists():
+        raise RecordError(f"{folder} has no {FEATURES}: sweep with --keep-features keeps it")
+    found = _arrays(path)
+    try:
+        codes, scale = found["codes"], found["scale"]
+        epochs, blocks, count, _ = codes.shape
+        shapes = [found[name].shape for name in ("epochs", "images", "labels", "shares", "scale")]
+        if codes.dtype != np.int8 or shapes != [
+            (epochs,), (count,), (count,), (blocks,), (1, blocks, 1, DIMENSIONS),
+        ]:  # fmt: skip
+            raise ValueError("its arrays do not go together")
+        scores = (codes * (scale / _LEVELS)).astype(np.float32)
+        if not np.isfinite(scores).all():
+            raise ValueError("it has numbers that are not finite")
+        numbers, images, labels, shares = (
+            found[name].tolist() for name in ("epochs", "images", "labels", "shares")
+        )
+        sprite = Path(str(found["sprite"])).name
+        return Features(numbers, images, labels, scores, shares, sprite)
+    except (KeyError, ValueError, TypeError) as error:
+        raise RecordError(f"{path} is damaged: {error}") from error
+
+
+def _arrays(path: Path) -> Arrays:
+    """Raises `RecordError` where ``path`` holds no arrays, `ReadError` where it is too large."""
+    content = io.BytesIO(read_bytes(path, _MOST))
+    try:
+        with zipfile.ZipFile(content) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MOST:
+                raise ValueError(f"it unpacks to more than {_MOST // MEGABYTE} MB")
+        with np.load(content, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{path} is damaged: {error}") from error
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    with write_atomically(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)

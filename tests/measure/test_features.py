@@ -1,0 +1,134 @@
+"""Features in motion: what is kept, against networks that are looked at by hand."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.runs import tiny
+
+from delog_nb import Experiment, data, train
+from delog_nb.data import Split
+from delog_nb.experiment import RecordError
+from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
+from delog_nb.measure.features import (
+    DIMENSIONS,
+    FeatureKeeper,
+    kept_epochs,
+    read_features,
+    reduced,
+)
+from delog_nb.measure.probes import block_outputs
+from delog_nb.training import EpochEnded, Run
+
+
+def kept(folder: Path, experiment: Experiment, **options: Any) -> Run:
+    return train(experiment, FeatureKeeper(folder), **options)
+
+
+def test_some_twenty_epochs_from_before_the_first_to_the_last() -> None:
+    for epochs in (1, 2, 12, 19, 20, 150, 100_000):
+        found = kept_epochs(epochs)
+        assert found == sorted(set(found))
+        assert found[0] == 0
+        assert found[-1] == epochs
+        assert len(found) == min(20, epochs + 1)
+
+
+def test_distances_of_the_last_epoch_are_those_of_the_networks_features(tmp_path: Path) -> None:
+    """16 dimensions of features that have no more, turned and rounded: distances stay."""
+    run = kept(tmp_path / "run", tiny(method="delog-scl", epochs=3, width=0.05, limit=200))
+    found = read_features(tmp_path / "run")
+    images = data.load(run.experiment)
+    assert found.epochs == [0, 1, 2, 3]
+    assert len(found.images) == len(set(found.images)) == 200
+    assert found.labels == images.test.labels[found.images].tolist()
+    assert found.scores.shape == (4, run.experiment.depth, 200, DIMENSIONS)
+    chosen = Split(images.test.images[found.images], images.test.labels[found.images])
+    (outputs,) = block_outputs(run, images, chosen)
+    for block, r in enumerate(outputs):
+        assert r.shape[1] <= DIMENSIONS
+        exact = torch.cdist(*[r.mean((2, 3)).double()] * 2)
+        mine = torch.cdist(*[torch.from_numpy(found.scores[-1, block]).double()] * 2)
+        assert (exact - mine).abs().max() < 0.03 * exact.max()
+        assert found.shares[block] == pytest.approx(1)
+
+
+def test_blocks_are_turned_towards_the_one_above() -> None:
+    """A block whose features are those above, turned about, lies just where they do."""
+    generator = torch.Generator().manual_seed(0)
+    above = torch.randn(3, 50, 20, generator=generator).double()
+    turn, _ = torch.linalg.qr(torch.randn(20, 20, generator=generator).double())
+    scores, shares = reduced([above @ turn, above])
+    torch.testing.assert_close(scores[:, 0], scores[:, 1], rtol=1e-3, atol=1e-3)
+    assert shares[0] == pytest.approx(shares[1])
+    assert 0.8 < shares[0] < 1
+
+
+def test_a_run_that_is_taken_up_keeps_what_a_whole_one_does(tmp_path: Path) -> None:
+    experiment = tiny(method="bp", epochs=4)
+    kept(tmp_path / "whole", experiment)
+    asked = itertools.count()
+    folder, checkpoint = tmp_path / "again", tmp_path / "checkpoint.pt"
+    stopped = kept(folder, experiment, checkpoint=checkpoint, should_stop=lambda: next(asked) > 30)
+    assert stopped.stopped
+    assert 0 < len(stopped.history) < 4
+    assert (folder / FEATURES_PART).exists()
+    assert not (folder / FEATURES).exists()
+    kept(folder, experiment, checkpoint=checkpoint)
+    assert not (folder / FEATURES_PART).exists()
+    one, other = read_features(tmp_path / "whole"), read_features(folder)
+    assert replace(one, scores=other.scores) == other
+    assert np.array_equal(one.scores, other.scores)
+
+
+def test_it_is_small_and_the_images_stand_beside_it(tmp_path: Path) -> None:
+    run = kept(tmp_path / "run", tiny(method="bp", epochs=30, limit=64))
+    assert len(kept_epochs(30)) == 20
+    assert (tmp_path / "run" / FEATURES).stat().st_size < 500_000
+    found = read_features(tmp_path / "run")
+    with Image.open(tmp_path / found.sprite) as sprite:
+        assert "test images of Digits" in sprite.text["Source"]  # type: ignore[attr-defined]
+        pixels = np.array(sprite)
+    images, side = data.load(run.experiment).test.images, run.experiment.image_size
+    for place in (0, 21, 199):
+        row, column = divmod(place, 20)
+        tile = pixels[row * side : (row + 1) * side, column * side : (column + 1) * side, 0]
+        assert np.array_equal(tile, images[found.images[place], 0].numpy())
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"has no features.npz: sweep with --keep-features"):
+        read_features(tmp_path)
+    path = tmp_path / FEATURES
+    large = io.BytesIO()
+    np.savez_compressed(large, codes=np.zeros(200_000_000, np.int8))
+    wrong = io.BytesIO()
+    np.savez_compressed(wrong, codes=np.zeros((1, 1, 1, 16), np.int8), scale=np.zeros((1, 2)))
+    objects = io.BytesIO()
+    np.savez(objects, codes=np.array([{}], dtype=object))
+    for content in (b"", b"PK", large.getvalue(), wrong.getvalue(), objects.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match=r"features.npz is damaged: .") as caught:
+            read_features(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_ends_early_leaves_no_features(tmp_path: Path) -> None:
+    listen = FeatureKeeper(tmp_path / "run")
+    asked: list[object] = []
+
+    def on_event(event: object) -> None:
+        listen(event)  # type: ignore[arg-type]
+        if isinstance(event, EpochEnded):
+            asked.append(event)
+
+    train(tiny(method="bp", epochs=5), on_event, lambda: bool(asked))
+    assert not (tmp_path / "run" / FEATURES).exists()
