@@ -22,8 +22,6 @@ from delog_nb.methods import delog_scl, early_exit
 class ProbeObjective(early_exit.ExitObjective):
     """Cross-entropy of an exit that reads the features and does not change them."""
 
-    short = "probe CE"
-
     def forward(self, r: Tensor, batch: Batch) -> Tensor:
         return super().forward(r.detach(), batch)  # CE(e_l(r_l), y), r_l a constant
 

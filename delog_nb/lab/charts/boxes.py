@@ -48,7 +48,8 @@ def text(
 ) -> None:
     """Words at a point: centred on it, or with ``left`` beginning at it."""
     figure.add_annotation(
-        x=x, y=y, text=escaped(words), showarrow=False, font={"size": size, "color": color},
+        x=x, y=y, text=escaped(words).replace("\n", "<br>"), showarrow=False,
+        font={"size": size, "color": color},
         xanchor="left" if left else "center",
     )  # fmt: skip
 

@@ -61,7 +61,9 @@ def network(
                 height = y + _HEAD + number * _PILED
                 boxes.box(figure, place - 1, height, head, effective=False)
             loss = y + _above(part) + HIGH / 2 + 0.42
-            boxes.text(figure, middle, loss, str(part["Loss"]), colors.get(name, SOFT))
+            words = str(part["Loss"]).replace(" + ", "\n+ ")
+            above = 0.09 * words.count("\n")
+            boxes.text(figure, middle, loss + above, words, colors.get(name, SOFT))
             arrows = [[(middle, loss - 0.14), (middle, y + _above(part) + HIGH / 2)]]
             if part.get("Heads"):
                 arrows.append([(middle, y + _HEAD - HIGH / 2), (middle, y + HIGH / 2)])

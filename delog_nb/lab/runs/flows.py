@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from delog_nb import methods
-from delog_nb.components.component import Method, count_parameters
+from delog_nb.components.component import Method, count_parameters, modules_of
 from delog_nb.experiment import Experiment
 from delog_nb.lab.charts.boxes import sub
 from delog_nb.lab.charts.exhibit import Exhibit
@@ -50,17 +50,18 @@ def _components(experiment: Experiment) -> list[dict[str, Any]]:
         for _ in part.layers:
             place += 1
             names.append(sub("f", place) if place <= experiment.hidden else "classifier")
+        own = {*modules_of(part.objective)}
         heads = [
-            name.replace("_", " ")
-            for name, child in part.objective.named_children()
-            if any(id(p) not in used for p in child.parameters())
+            [word for word in name.split(".") if not word.isdigit()][-1].replace("_", " ")
+            for name, module in part.objective.named_modules()
+            if module in own and any(id(p) not in used for p in module.parameters())
         ]
         short = getattr(part.objective, "short", "loss")
         effective = count_parameters(p for p in part.parameters() if id(p) in used)
         components.append(
             {
                 "Layers": names,
-                "Heads": heads,
+                "Heads": list(dict.fromkeys(heads)),
                 "Loss": sub(short, number) if len(parts) > 1 else short,
                 "Flow (local gradients)": part.flow_length,
                 "Effective parameters": effective,
