@@ -106,7 +106,7 @@ def power(gap: float, std: float, seeds: int, comparisons: int = 1) -> float:
     """
     edge = stats.t.isf(ALPHA / comparisons / 2, seeds - 1)
     shift = gap * math.sqrt(seeds) / std
-    return float(stats.nct.sf(edge, seeds - 1, shift) + stats.nct.cdf(-edge, seeds - 1, shift))
+    return float(stats.nct.sf(edge, seeds - 1, shift) + stats.nct.sf(edge, seeds - 1, -shift))
 
 
 def smallest_gap(std: float, seeds: int, comparisons: int = 1, chance: float = 0.8) -> float:
