@@ -96,7 +96,7 @@ al, not to bp
 
     width: float = field_of(
         1.0, "multiplies the hidden units and channels", "network", gt=0, le=8,
-        presets={"lesson": 0.5, "quick": 0.3},  # a channel for each of the digits' classes
+        presets={"lesson": 0.5, "quick": 0.3125},  # a channel for each of the digits' classes
     )  # fmt: skip
     depth: int = field_of(
         4, "hidden blocks H; the classifier comes on top", "network", ge=1, le=256

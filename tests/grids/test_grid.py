@@ -116,7 +116,7 @@ def test_what_failed_is_read_within_bounds(tmp_path: Path) -> None:
 def test_flops_of_a_step_by_hand() -> None:
     """BP on a ConvNet of one block: two convolutions and two linear layers."""
     e = Experiment(preset="quick", method="bp", depth=1, image_size=8, batch_size=4)
-    views, c, side, hidden, classes = 8, 10, 8, 450, 10
+    views, c, side, hidden, classes = 8, 10, 8, 469, 10
     conv_1, conv_2 = (2 * views * side**2 * c * k * 9 for k in (1, c))
     linear_1 = 2 * views * c * side**2 * hidden
     linear_2 = 2 * views * hidden * classes

@@ -139,7 +139,7 @@ def test_a_claim_needs_its_own_data_set() -> None:
     assert found[5].verdict == OPEN
     assert found[5].where == "no runs"
     assert {f.text for f in found[5].findings} == {"no runs"}
-    assert "CIFAR-10 (JPEG): ConvNet (width 0.3), VGG (width 0.3)" in found[1].where
+    assert "CIFAR-10 (JPEG): ConvNet (width 0.3125), VGG (width 0.3125)" in found[1].where
     assert "400 images, 200 epochs" in found[1].where
 
 

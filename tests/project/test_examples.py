@@ -36,11 +36,11 @@ def test_it_is_short_says_why_it_is_no_component_and_runs(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 80
     assert "\nIt is no component of delog_nb: " in text
-    words = ["--preset", "quick", "--limit", "100", "--epochs", "1", "--net", "resnet"]
+    words = ["--preset", "quick", "--limit", "100", "--epochs", "1"]
     done = subprocess.run(
         [sys.executable, path, *words], capture_output=True, text=True, timeout=120, check=True
     )
-    assert re.fullmatch(r"[\w-]+, ResNet, seed 0: test \d+\.\d ?%\n", done.stdout)
+    assert re.fullmatch(r"[\w-]+, ConvNet, seed 0: test \d+\.\d ?%\n", done.stdout)
 
 
 def test_feedback_by_the_classifiers_own_weights_is_backpropagation_to_the_last_block() -> None:

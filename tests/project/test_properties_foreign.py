@@ -371,7 +371,7 @@ def nothing_registered() -> Iterator[None]:
 TABLE = ["params", "--preset", "quick", "--dataset", "digits", "--csv"]
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=200)
 @given(
     other_plugins().map(lambda text: text.encode("utf-8", "surrogatepass"))
     | damaged(plugin().encode())
