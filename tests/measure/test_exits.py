@@ -165,7 +165,7 @@ def test_multiply_adds_are_those_of_the_layers_up_to_an_exit() -> None:
 
 
 def test_what_comes_of_leaving_early() -> None:
-    experiment = tiny(method="scl-exit", epochs=3)
+    experiment = tiny(method="scl-exit", width=0.25, epochs=3)
     images = data.load(experiment)
     run = train(experiment, data=images)
     by_exit, costs = exit_accuracies(run, images), multiply_adds(run.model, images.shape)
