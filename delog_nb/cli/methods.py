@@ -189,7 +189,7 @@ def _probed(found: Iterable[Record]) -> str:
     if not by_block:
         return ""
     means = [mean_and_std(shares)[0] for shares in by_block.values()]
-    return f"; linear classifiers of its blocks' features: {', '.join(f'{m:.1f}' for m in means)} %"
+    return f"; linear classifiers read from r_1, r_2, ...: {', '.join(f'{m:.1f}' for m in means)} %"
 
 
 def _figure(run: Experiment, mean: float, std: float, seeds: int) -> str:

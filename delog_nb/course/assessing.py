@@ -13,7 +13,7 @@ from typing import Any
 
 from delog_nb.course.paired import difference, holm, interval
 from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.experiment.registry import NETS
+from delog_nb.experiment.registry import FIELDS, NETS
 from delog_nb.records import Record, mean_and_std
 from delog_nb.records.summary import by_epoch
 
@@ -24,7 +24,7 @@ POINT = 0.01  # a percentage point, as a share
 # what a run's size and place are, not its method: the rest is compared with its preset's choices
 _SIZE = {
     "preset", "method", "net", "dataset", "seed", "data_dir", "data_id", "dataset_label", "limit",
-    "epochs", "lr", "evaluate_every",
+    "epochs", "evaluate_every",
     "width", "val_fraction", "device", "precision", "components",
 }  # fmt: skip
 
@@ -198,6 +198,8 @@ def variant(experiment: Experiment) -> dict[str, Any]:
         for name, value in e.choices().items()
         if name not in _SIZE and value != plain.get(name)
     }
+    if e.lr == FIELDS["lr"].preset(e.preset):  # as well as the method's own
+        found.pop("lr", None)
     cut = e.num_components
     return found | ({"components": cut} if cut != plain.num_components else {})
 

@@ -173,8 +173,8 @@ STANDARDISE = Option(
     },
     published="Löwe et al., 2019",
     loss="1/K sum_k InfoNCE(z_{i,j}, W_k z_{i+k+1,j})",
-    note="blocks learn without labels; the classifier on top sees a few epochs of features that "
-    "nothing made easy for it, and stays far behind a linear classifier fitted to the end",
+    note="blocks learn without labels; in preset lesson the classifier on top, which trains for a "
+    "few epochs, stays far behind linear classifiers fitted to convergence on the same features",
 )
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """The network on patches; every component but the last one learns without labels."""
