@@ -388,7 +388,7 @@ def test_force_trains_all_the_same(
 def test_params_needs_room_for_the_weights_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimate, "free_bytes", lambda device: 22e6)
+    monkeypatch.setattr(estimate, "free_bytes", lambda device: 40e6)
     small = ["params", "--preset", "quick", "--dataset", "digits"]
     assert main(small) == 0
     capsys.readouterr()
@@ -396,5 +396,5 @@ def test_params_needs_room_for_the_weights_alone(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("delog-nb: the weights of bp on convnet need ")
-    assert "MB of memory, and 22 MB are free" in said.err
+    assert "MB of memory, and 40 MB are free" in said.err
     assert main(["params", "--force"]) == 0
