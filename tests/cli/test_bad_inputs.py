@@ -395,6 +395,6 @@ def test_params_needs_room_for_the_weights_alone(
     assert main(["params"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("delog-nb: the weights of bp on convnet need ")
+    assert said.err.startswith("delog-nb: the weights of early-exit on convnet need ")
     assert "MB of memory, and 40 MB are free" in said.err
     assert main(["params", "--force"]) == 0
