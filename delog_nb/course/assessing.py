@@ -1,45 +1,104 @@
 """What a claim comes to: measured differences by seed, their intervals, and a verdict.
 
-A claim is a list of comparisons, each of which it says to be above a number. The verdict is
-computed: nobody writes it down.
+A claim is a list of comparisons, planned before the runs were made: each names a study, and a
+number that a difference is said to be above. The verdict is read from the difference's interval.
+One rule gives every verdict, in tables, figures, lessons and quiz.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from delog_nb.course.paired import difference, holm, interval
-from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.experiment.registry import FIELDS, NETS
+from delog_nb.course.evidence import FULL, Runs, Study, Sum, described
+from delog_nb.course.paired import ALPHA, difference, interval
 from delog_nb.records import Record, mean_and_std
-from delog_nb.records.summary import by_epoch
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not decided"
-VERDICTS = (HOLDS, FAILS, OPEN)
+HOLDS, FAILS = "holds", "does not hold"
+SAME = "no difference above the margin"
+OPEN, UNTESTED = "not decided", "not tested at this length or size"
+VERDICTS = (HOLDS, FAILS, SAME, OPEN, UNTESTED)
+_ORDER = (FAILS, SAME, OPEN, UNTESTED, HOLDS)  # of a claim that says several things, the first
 POINT = 0.01  # a percentage point, as a share
-
-# what a run's size and place are, not its method: the rest is compared with its preset's choices
-_SIZE = {
-    "preset", "method", "net", "dataset", "seed", "data_dir", "data_id", "dataset_label", "limit",
-    "epochs", "evaluate_every",
-    "width", "val_fraction", "device", "precision", "components",
-}  # fmt: skip
+MARGIN = POINT  # a smaller difference counts as none
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Something that a claim says to be above ``above``, by seed (accuracies as shares).
 
-    ``missing`` says why there is nothing to test, where that is not simply that runs are missing.
+    Attributes:
+        gaps: what was measured, by seed
+        study: where; empty if it is not a study's
+        planned: the number of seeds that it was planned with
+        decides: whether the claim's verdict takes it, or it stands beside it
+        missing: why there is nothing to test, where that is not simply that runs are missing
     """
 
     label: str
     gaps: Mapping[int, float]
     above: float = 0.0
+    study: str = ""
+    planned: int = 0
+    decides: bool = True
     missing: str = "no runs"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A comparison before it has runs: a sum of settings of one study, said to be above a number.
+
+    Attributes:
+        missing: why it cannot be tested in the study that it needs
+    """
+
+    label: str
+    value: Sum
+    study: Study
+    above: float = 0.0
+    decides: bool = True
+    missing: str = ""
+
+    def where(self, studies: Mapping[str, Runs]) -> tuple[Study, Runs] | None:
+        """The study that it is judged from: at the paper's size if it has such runs.
+
+        Beside a claim only the planned one.
+        """
+        for study in (FULL, self.study) if self.decides else (self.study,):
+            runs = studies.get(study.name)
+            if runs and any(setting.records(runs) for _, setting in self.value.terms):
+                return study, runs
+        runs = studies.get(self.study.name)
+        return (self.study, runs) if runs and self.study != FULL else None
+
+    def fill(self, studies: Mapping[str, Runs]) -> Comparison | Untested:
+        """With what was measured in the study that it is judged from."""
+        found = self.where(studies)
+        if found is None:
+            return Untested(self.label, self.missing or f"needs {self.study.size}", self.decides)
+        study, runs = found
+        gaps = self.value.by_seed(runs)
+        began = min((s.epochs[0] for _, s in self.value.terms if s.epochs), default=1)
+        ended = self.value.records(runs) and not gaps and began > 1
+        return Comparison(
+            self.label,
+            gaps,
+            self.above,
+            study.name,
+            len(study.seeds),
+            self.decides,
+            f"runs end before epoch {began}" if ended else "no runs",
+        )
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A comparison that no study here has; ``text`` says why."""
+
+    label: str
+    text: str
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,7 +114,9 @@ class Counted:
 class Finding:
     """What a comparison came to; figures are NaN where there are none.
 
-    ``p`` is corrected for the number of the claim's comparisons; the 95 % interval is not.
+    ``low`` and ``high`` are the ends of the interval that the verdict is read from, ``level`` its
+    level: 1 - .05 / m for the m comparisons of the claim's family. ``p`` is that of a paired
+    t test against ``above``, times m.
     """
 
     label: str
@@ -68,35 +129,67 @@ class Finding:
     above: float = 0.0
     seeds: int = 0
     p: float = math.nan
+    level: float = math.nan
+    study: str = ""
+    planned: int = 0
+    decides: bool = True
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict; with n, where n was too small to decide."""
+        return f"{self.verdict} (n = {self.seeds})" if self.verdict == OPEN else self.verdict
 
 
-def judge(compared: Sequence[Comparison | Counted]) -> list[Finding]:
-    """A finding for each comparison: above what the claim says, below it, or not decided.
+def verdict_of(low: float, high: float, above: float = 0.0, margin: float = MARGIN) -> str:
+    """The verdict from a difference's interval, of what is said to be above ``above``.
 
-    Two-sided paired t tests over seeds, with Holm's correction for the comparisons given.
+    Within ``margin`` of ``above`` it is no difference; above it, the claim holds; below it, it does
+    not; else, or without an interval, it is not decided.
+
+    >>> [verdict_of(0.02, 0.05), verdict_of(-0.05, -0.02), verdict_of(0.001, 0.004)]
+    ['holds', 'does not hold', 'no difference above the margin']
+    >>> verdict_of(-0.01, 0.03)
+    'not decided'
     """
-    measured = [c for c in compared if isinstance(c, Comparison)]
-    tests = [difference(c.gaps, dict.fromkeys(c.gaps, c.above)) for c in measured]
-    corrected = dict(zip(map(id, measured), holm(tests), strict=True))
-    found = []
-    for c in compared:
-        if isinstance(c, Counted):
-            found.append(Finding(c.label, HOLDS if c.true else FAILS, c.text))
-            continue
-        values = list(c.gaps.values())
-        if not values:
-            found.append(Finding(c.label, OPEN, c.missing, above=c.above))
-            continue
-        test, (low, high) = corrected[id(c)], interval(values)
-        mean, std = mean_and_std(values)
-        verdict = OPEN if test.within_noise else HOLDS if test.mean > 0 else FAILS
-        text = "one seed" if len(values) == 1 else f"{len(values)} seeds"
-        found.append(
-            Finding(
-                c.label, verdict, text, mean, std, low, high, c.above, len(values), test.p
-            )
-        )  # fmt: skip
-    return found
+    if low > above - margin and high < above + margin:
+        return SAME
+    return HOLDS if low > above else FAILS if high < above else OPEN
+
+
+def judge(compared: Sequence[Comparison | Counted | Untested]) -> list[Finding]:
+    """A finding for each comparison, by the interval that all of the family are given.
+
+    The intervals are simultaneous (Bonferroni): with probability .95 or more all of them have what
+    they are to have.
+    """
+    family = max(1, sum(isinstance(c, Comparison) for c in compared))
+    return [_judged(c, family) for c in compared]
+
+
+def _judged(c: Comparison | Counted | Untested, family: int) -> Finding:
+    if isinstance(c, Counted):
+        return Finding(c.label, HOLDS if c.true else FAILS, c.text)
+    if isinstance(c, Untested):
+        return Finding(c.label, UNTESTED, c.text, decides=c.decides)
+    values, level = list(c.gaps.values()), 1 - ALPHA / family
+    low, high = interval(values, level)
+    mean, std = mean_and_std(values) if values else (math.nan, math.nan)
+    return Finding(
+        c.label,
+        verdict_of(low, high, c.above),
+        c.missing if not values else "one seed" if len(values) == 1 else f"{len(values)} seeds",
+        mean,
+        std,
+        low,
+        high,
+        c.above,
+        len(values),
+        min(family * difference(c.gaps, dict.fromkeys(c.gaps, c.above)).p, 1.0),  # NaN stays
+        level,
+        c.study,
+        c.planned,
+        c.decides,
+    )
 
 
 def together(verdicts: Iterable[str]) -> str:
@@ -105,168 +198,43 @@ def together(verdicts: Iterable[str]) -> str:
     >>> together(["holds", "not decided", "does not hold"]), together(["holds", "not decided"])
     ('does not hold', 'not decided')
     """
-    verdicts = list(verdicts)
-    if FAILS in verdicts:
-        return FAILS
-    return HOLDS if verdicts and all(v == HOLDS for v in verdicts) else OPEN
-
-
-@dataclass
-class Runs:
-    """Records of one size, to be asked for results by seed; remembers which it gave.
-
-    Raises:
-        ExperimentError: two runs differ in nothing but their size.
-    """
-
-    records: Sequence[Record]
-    touched: list[Record] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._index: dict[Any, dict[int, Record]] = {}
-        for record in {r.run_id: r for r in self.records}.values():
-            e = record.experiment
-            seeds = self._index.setdefault(
-                (data_name(e), e.net, e.method, frozenset(variant(e).items())), {}
-            )
-            if e.seed in seeds:
-                raise ExperimentError(
-                    f"{e.run_id} and {seeds[e.seed].run_id} are the same run in two "
-                    f"sizes: assess the claims for one size at a time"
-                )
-            seeds[e.seed] = record
-
-    def find(self, data: str, net: str, method: str) -> dict[int, Record]:
-        """Runs by seed, with the choices of their preset."""
-        found = self._index.get((data, net, method, frozenset()), {})
-        self.touched += found.values()
-        return found
-
-    def accuracy(self, data: str, net: str, method: str) -> dict[int, float]:
-        """Test accuracy after the last epoch, by seed."""
-        return last_accuracy(self.find(data, net, method))
-
-    def varied(
-        self, name: str, data: str, net: str, method: str = "delog-scl"
-    ) -> dict[Any, dict[int, Record]]:
-        """Runs by seed for each value of the field ``name``, if they depart in nothing else."""
-        found: dict[Any, dict[int, Record]] = {}
-        for (d, n, m, choices), seeds in self._index.items():
-            if (d, n, m) == (data, net, method) and {key for key, _ in choices} <= {name}:
-                e = next(iter(seeds.values())).experiment
-                value = e.num_components if name == "components" else e.get(name)
-                found.setdefault(value, {}).update(seeds)
-        if len(found) > 1:
-            self.touched += [record for seeds in found.values() for record in seeds.values()]
-        return found if len(found) > 1 else {}
-
-    @property
-    def where(self) -> str:
-        """Data, nets, images, epochs and seeds of the runs given so far, for people."""
-        return described(self.touched)
-
-
-def last_accuracy(runs: Mapping[int, Record]) -> dict[int, float]:
-    """Test accuracy after the last epoch, by seed."""
-    return {seed: float(record.results["test_acc"]) for seed, record in runs.items()}
-
-
-def mean_accuracy(runs: Mapping[int, Record], epochs: range) -> dict[int, float]:
-    """Mean of the test accuracies after ``epochs``, by seed, of runs that have such epochs."""
-    found = {}
-    for seed, record in runs.items():
-        rows = by_epoch([record], "test_acc")
-        inside = [value for epoch, values in rows.items() if epoch in epochs for value in values]
-        if inside:
-            found[seed] = sum(inside) / len(inside)
-    return found
-
-
-def minus(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
-    """``one`` minus ``other`` for the seeds that both have."""
-    return {seed: one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())}
-
-
-def variant(experiment: Experiment) -> dict[str, Any]:
-    """The choices of method that depart from the preset's, such as ``{"head": "linear"}``."""
-    e = experiment
-    plain = Experiment(
-        preset=e.preset, method=e.method, net=e.net, dataset=e.dataset, data_id=e.data_id or "any"
-    )
-    found = {
-        name: value
-        for name, value in e.choices().items()
-        if name not in _SIZE and value != plain.get(name)
-    }
-    if e.lr == FIELDS["lr"].preset(e.preset):  # as well as the method's own
-        found.pop("lr", None)
-    cut = e.num_components
-    return found | ({"components": cut} if cut != plain.num_components else {})
-
-
-def data_name(experiment: Experiment) -> str:
-    """The data set's name without how it is stored: "CIFAR-10 (JPEG)" is CIFAR-10."""
-    return experiment.data_label.partition(" (")[0]
-
-
-def by_size(records: Iterable[Record]) -> list[list[Record]]:
-    """Records of one preset, number of epochs and of images together; the largest group first."""
-    groups: dict[Any, list[Record]] = {}
-    for record in records:
-        e = record.experiment
-        groups.setdefault((e.preset, e.epochs, e.limit), []).append(record)
-    return sorted(groups.values(), key=len, reverse=True)
-
-
-def described(records: Sequence[Record]) -> str:
-    """What was trained on what, and how long: the size that a result belongs to."""
-    if not records:
-        return "no runs"
-    experiments = [record.experiment for record in records]
-
-    def each(values: Iterable[str]) -> str:
-        return ", ".join(dict.fromkeys(values))
-
-    experiments.sort(key=lambda e: NETS.place(e.net))
-    nets = each(
-        e.net_label + (f" (width {e.width:g})" if e.width != 1 else "") for e in experiments
-    )
-    images = each(f"{e.limit:,} images" if e.limit else "all images" for e in experiments)
-    epochs = each(f"{e.epochs} epochs" for e in experiments)
-    return f"{each(e.data_label for e in experiments)}: {nets}; {images}, {epochs}"
+    found = set(verdicts)
+    return next((verdict for verdict in _ORDER if verdict in found), UNTESTED)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper.
+    """A claim, and what was planned to test it.
 
     Attributes:
         number: its place in the checklist
         name: a few words, for figures
         text: what the paper says
         source: where in the paper
-        compare: the comparisons that it makes, from runs
+        compare: makes the comparisons that were planned, and what is counted
+        refuted: what would be against it
         why: what to know when reading the verdict, whichever it is
     """
 
-    number: int
+    number: str
     name: str
     text: str
     source: str
-    compare: Callable[[Runs], list[Comparison | Counted]]
+    compare: Callable[[], Sequence[Planned | Counted]]
+    refuted: str
     why: str
 
-    def assess(self, records: Sequence[Record]) -> Assessment:
-        """Figures and verdict from runs of one size.
-
-        Raises:
-            ExperimentError: ``records`` are of several sizes.
-        """
-        runs = Runs(records)
-        findings = judge(self.compare(runs))
-        where = runs.where if any(f.seeds for f in findings) else described([])
-        if all(not f.seeds and f.verdict != OPEN for f in findings):
-            where = "counted, at the paper's size"
+    def assess(self, studies: Mapping[str, Runs]) -> Assessment:
+        """Figures and verdict from studies by name."""
+        planned = self.compare()
+        filled = [c.fill(studies) if isinstance(c, Planned) else c for c in planned]
+        used: list[Record] = []
+        for c in planned:
+            if isinstance(c, Planned) and c.decides and (place := c.where(studies)):
+                used += c.value.records(place[1])
+        findings = judge(filled)
+        counted = all(isinstance(c, Counted) for c in planned)
+        where = "counted, at the paper's size" if counted else described(used)
         return Assessment(self, findings, where)
 
 
@@ -279,19 +247,25 @@ class Assessment:
     where: str
 
     @property
+    def deciding(self) -> list[Finding]:
+        """The findings that the verdict takes."""
+        return [finding for finding in self.findings if finding.decides]
+
+    @property
     def verdict(self) -> str:
-        return together(finding.verdict for finding in self.findings)
+        return together(finding.verdict for finding in self.deciding)
 
     @property
     def counts(self) -> str:
-        """How many of the comparisons came out how, in words."""
-        words = [_said(finding) for finding in self.findings]
+        """How many of the deciding comparisons came out how, in words."""
+        words = [_said(finding) for finding in self.deciding]
         return ", ".join(f"{word}: {words.count(word)}" for word in _WORDS if word in words)
 
 
 _WORDS = (
     "as the paper says",
     "against it",
+    "no difference above the margin",
     "open with the mean on its side",
     "open with the mean against it",
     "not tested",
@@ -299,8 +273,20 @@ _WORDS = (
 
 
 def _said(finding: Finding) -> str:
-    if finding.verdict == OPEN:
-        if not finding.seeds:
-            return _WORDS[4]
-        return _WORDS[2 if finding.mean > finding.above else 3]
-    return _WORDS[0 if finding.verdict == HOLDS else 1]
+    if finding.verdict == OPEN and finding.seeds:
+        return _WORDS[3 if finding.mean > finding.above else 4]
+    places = {HOLDS: 0, FAILS: 1, SAME: 2}
+    return _WORDS[places.get(finding.verdict, 5)]
+
+
+def assess(claims: Iterable[Claim], studies: Mapping[str, Sequence[Record]]) -> list[Assessment]:
+    """Every claim with its figures and verdict.
+
+    Args:
+        studies: records by the name of their study
+
+    Raises:
+        ExperimentError: a study's records are of several sizes.
+    """
+    runs = {name: Runs(records) for name, records in studies.items()}
+    return [claim.assess(runs) for claim in claims]

@@ -71,16 +71,20 @@ class Layout(BaseModel):
 class Grid(BaseModel):
     """Experiments as the product of lists, in `Experiment`'s field names.
 
-    Every experiment takes the ``fixed`` values and one value from each list of ``cross``; those
-    that match all fields of an entry of ``exclude`` are left out (a list there matches any of its
-    values). ``None`` (``null`` in a file) stands for the preset's choice. An option goes to the
-    experiments that read it. ``revisions`` says by which revision of training, method, net or data
-    set the records were made that the grid shows, where not by the current one.
+    Every experiment takes the ``fixed`` values, one value from each list of ``cross`` and one entry
+    of ``settings``, whose values go together; those that match all fields of an entry of
+    ``exclude`` are left out (a list there matches any of its values). ``None`` (``null`` in a file)
+    stands for the preset's choice. An option goes to the experiments that read it. ``revisions``
+    says by which revision of training, method, net or data set the records were made that the grid
+    shows, where not by the current one.
 
     >>> grid = Grid(cross={"net": ["vgg", "resnet"], "seed": [0, 1]}, exclude=[{"net": "vgg",
     ...     "seed": 1}])
     >>> [(e.net, e.seed) for e in grid.experiments()]
     [('vgg', 0), ('resnet', 0), ('resnet', 1)]
+    >>> grid = Grid(settings=[{"method": "bp", "lr": 0.001}, {"method": "al", "lr": 0.002}])
+    >>> [(e.method, e.lr) for e in grid.experiments()]
+    [('bp', 0.001), ('al', 0.002)]
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +93,7 @@ class Grid(BaseModel):
     note: str = ""
     fixed: dict[str, Value] = Field(default_factory=dict)
     cross: dict[str, list[Value]] = Field(default_factory=dict)
+    settings: list[dict[str, Value]] = Field(default_factory=list, max_length=1000)
     exclude: list[dict[str, Value | list[Value]]] = Field(default_factory=list, max_length=1000)
     layout: Layout = Layout()
     revisions: dict[str, Revision] = Field(default_factory=dict)
@@ -96,10 +101,14 @@ class Grid(BaseModel):
     @property
     def combinations(self) -> int:
         """How many runs there are before ``exclude``; none of them is made for that."""
-        return math.prod(len(values) for values in self.cross.values())
+        return math.prod(self._lengths().values())
+
+    def _lengths(self) -> dict[str, int]:
+        lists = {name: len(values) for name, values in self.cross.items()}
+        return lists | ({"settings": len(self.settings)} if self.settings else {})
 
     def experiments(self) -> list[Experiment]:
-        """All experiments, the last list of ``cross`` running fastest; each once.
+        """All experiments; ``settings``, or the last list of ``cross``, run fastest; each once.
 
         Raises:
             ExperimentError: a field that does not exist or stands in two places, a value that is
@@ -108,12 +117,12 @@ class Grid(BaseModel):
                 allowed at once.
         """
         self._check_names()
-        check_count({name: len(values) for name, values in self.cross.items()})
+        check_count(self._lengths())
         entries = [_sets(entry) for entry in self.exclude]
         used = [False] * len(entries)
         chosen: list[dict[str, Value]] = []
-        for values in itertools.product(*self.cross.values()):
-            choices = self.fixed | dict(zip(self.cross, values, strict=True))
+        for *values, setting in itertools.product(*self.cross.values(), self.settings or [{}]):
+            choices = self.fixed | dict(zip(self.cross, values, strict=True)) | setting
             matches = [_matches(entry, choices) for entry in entries]
             used = [a or b for a, b in zip(used, matches, strict=True)]
             if not any(matches):
@@ -131,6 +140,7 @@ class Grid(BaseModel):
             if name not in parts:
                 raise ExperimentError(f"revisions: {shown(name)} is none of {', '.join(parts)}")
         places: list[tuple[str, Iterable[str]]] = [("fixed", self.fixed), ("cross", self.cross)]
+        places += [("settings", entry) for entry in self.settings]
         places += [("exclude", entry) for entry in self.exclude]
         places.append(("layout", (self.layout.rows, self.layout.columns)))
         for place, names in places:
@@ -145,6 +155,13 @@ class Grid(BaseModel):
                 raise ExperimentError(f"cross: {name} has no values: give at least one")
             if len({(type(value), value) for value in values}) < len(values):
                 raise ExperimentError(f"cross: {name} has a value twice: {shown(values)}")
+        for entry in self.settings:
+            for name in entry:
+                if name in self.fixed or name in self.cross:
+                    place = "fixed" if name in self.fixed else "cross"
+                    raise ExperimentError(
+                        f"{name} stands in {place} and in settings: leave it in one"
+                    )
         for entry in self.exclude:
             if not entry:
                 raise ExperimentError("exclude: an entry without fields would leave no run")
@@ -236,7 +253,7 @@ def _parsed(path: Path) -> Grid:
         except ValidationError as error:
             raise ExperimentError(_sentence(error)) from None
         grid._check_names()
-        check_count({name: len(values) for name, values in grid.cross.items()})
+        check_count(grid._lengths())
     return grid
 
 
