@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values, path_of
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
-from delog_nb.experiment.registry import FIELDS, METHODS, NETS
+from delog_nb.experiment.registry import FIELDS, METHODS, NETS, end_to_end
 from delog_nb.experiment.rules import refusals
 from delog_nb.instruments.run_files import PROBES
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from delog_nb.records import Record
 
 PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
-END_TO_END = next(name for name, entry in METHODS.items() if entry.components.high == 1)
+END_TO_END = end_to_end()
 Lines = list[tuple[str, str]]
 _LOSS = "Local loss"
 _OWN = "method", "components", "cut", "lr"  # what a method chooses by itself

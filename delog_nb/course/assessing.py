@@ -61,16 +61,15 @@ class Planned:
     missing: str = ""
 
     def where(self, studies: Mapping[str, Runs]) -> tuple[Study, Runs] | None:
-        """The study that it is judged from: at the paper's size if it has such runs.
+        """The study that it is judged from: that of the paper's size, where it has such runs.
 
-        Beside a claim only the planned one.
+        What stands beside a claim is judged from the planned one alone.
         """
-        for study in (FULL, self.study) if self.decides else (self.study,):
-            runs = studies.get(study.name)
-            if runs and any(setting.records(runs) for _, setting in self.value.terms):
-                return study, runs
-        runs = studies.get(self.study.name)
-        return (self.study, runs) if runs and self.study != FULL else None
+        full = studies.get(FULL.name)
+        if full and self.decides and all(s.records(full) for _, s in self.value.terms):
+            return FULL, full
+        planned = studies.get(self.study.name)
+        return (self.study, planned) if planned and self.study != FULL else None
 
     def fill(self, studies: Mapping[str, Runs]) -> Comparison | Untested:
         """With what was measured in the study that it is judged from."""
@@ -79,7 +78,7 @@ class Planned:
             return Untested(self.label, self.missing or f"needs {self.study.size}", self.decides)
         study, runs = found
         gaps = self.value.by_seed(runs)
-        began = min((s.epochs[0] for _, s in self.value.terms if s.epochs), default=1)
+        began = max((s.epochs[0] for _, s in self.value.terms if s.epochs), default=1)
         ended = self.value.records(runs) and not gaps and began > 1
         return Comparison(
             self.label,

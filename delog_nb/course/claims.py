@@ -128,7 +128,8 @@ def _short_flows() -> list[Planned]:
         label = f"several − one, mean of 12 epochs, {NETS.label(net)}"
         found.append(Planned(label, lead(net, (1, 12)), SHORT))
     two = lead("convnet", (1, 12), components=2)
-    return [*found, Planned("two − one, mean of 12 epochs, ConvNet", two, SHORT)]
+    label = "two − one, mean of 12 epochs, ConvNet"
+    return [*found, Planned(label, two, SHORT, decides=False)]
 
 
 def _crossing() -> list[Planned]:

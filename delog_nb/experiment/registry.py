@@ -112,6 +112,12 @@ NETS: Registry[NetEntry] = Registry("net", "network", NetEntry)
 DATASETS: Registry[DatasetEntry] = Registry("dataset", "data", DatasetEntry)
 REGISTRIES: dict[str, Registry[Any]] = {"method": METHODS, "net": NETS, "dataset": DATASETS}
 
+
+def end_to_end() -> str:
+    """The method that others are compared with: one component, and no choice beside the run's."""
+    return next(n for n, m in METHODS.items() if m.components.high == 1 and not m.options)
+
+
 FIELDS: dict[str, Option] = {}  # of every run; `delog_nb.experiment.schema` fills it
 
 

@@ -26,7 +26,7 @@ _NAMES = {
     "delog_nb.course.syllabus": ("course",),
     "delog_nb.course.claims": ("checklist",),
     "runs.recorded": (
-        "all_recorded",
+        "evidence",
         "own_runs",
         "recorded",
         "recorded_probes",

@@ -16,14 +16,14 @@ from delog_nb.lab.runs.claims import findings_table
 _GUESS = "choose one"
 
 
-def quiz_question(found: Sequence[Assessment], number: int) -> None:
+def quiz_question(found: Sequence[Assessment], number: str) -> None:
     """Ask whether the claim ``number`` holds in ``found``; the answer appears after the guess.
 
     Without a front end, print the claim and show the answer below it.
 
     >>> from delog_nb import lab
-    >>> lab.quiz_question(lab.checklist(lab.all_recorded()), 1)  # doctest: +ELLIPSIS
-    1. ... (holds / does not hold / not decided)
+    >>> lab.quiz_question(lab.checklist(lab.evidence()), "1")  # doctest: +ELLIPSIS
+    1. ... (holds / does not hold / ...)
     ...
     """
     assessment = _of(found, number)
@@ -76,11 +76,11 @@ def quiz_score(found: Sequence[Assessment]) -> str:
     return f"{right} of your {len(made)} guesses agree with the runs.{rest}"
 
 
-def _of(found: Sequence[Assessment], number: int) -> Assessment:
+def _of(found: Sequence[Assessment], number: str) -> Assessment:
     for assessment in found:
         if assessment.claim.number == number:
             return assessment
-    numbers = ", ".join(str(a.claim.number) for a in found) or "none"
+    numbers = ", ".join(a.claim.number for a in found) or "none"
     raise ValueError(f"there is no claim {number}: there are {numbers}")
 
 

@@ -8,13 +8,22 @@ from dataclasses import replace
 
 import pandas as pd
 
-from delog_nb.course.assessing import FAILS, HOLDS, OPEN, VERDICTS, Assessment, Finding
+from delog_nb.course.assessing import (
+    FAILS,
+    HOLDS,
+    OPEN,
+    SAME,
+    UNTESTED,
+    VERDICTS,
+    Assessment,
+    Finding,
+)
 from delog_nb.course.paired import p_text
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.scatter import scatter
 
 _SAYS = "the claim says: right of this"
-_STYLES = {HOLDS: 2, FAILS: 1, OPEN: 7, _SAYS: 5}  # places: none has a method's colour
+_STYLES = {HOLDS: 2, FAILS: 1, SAME: 4, OPEN: 7, _SAYS: 5}  # places: none has a method's colour
 _MOST = 0.4  # a share: wider intervals end at the figure's edge
 
 
@@ -22,8 +31,8 @@ def verdicts(found: Sequence[Assessment]) -> pd.DataFrame:
     """A row per claim: what came out, and at which size.
 
     >>> from delog_nb import lab
-    >>> len(lab.verdicts(lab.checklist(lab.all_recorded())))
-    10
+    >>> len(lab.verdicts(lab.checklist(lab.evidence())))
+    11
     """
     return pd.DataFrame(
         {
@@ -37,12 +46,13 @@ def verdicts(found: Sequence[Assessment]) -> pd.DataFrame:
 
 
 def findings(found: Sequence[Assessment]) -> Exhibit:
-    """Every measured comparison with its 95 % interval, by verdict, claim by claim.
+    """Every measured comparison with its interval, by verdict, claim by claim.
 
-    The claim says: right of the mark. The table has those too that could not be tested.
+    The claim says: right of the mark. The intervals of one claim hold together with 95 %, and the
+    verdict is read from them. The table has those too that could not be tested.
 
     >>> from delog_nb import lab
-    >>> list(lab.findings(lab.checklist(lab.all_recorded())).table)[:2]
+    >>> list(lab.findings(lab.checklist(lab.evidence())).table)[:2]
     ['Claim', 'Comparison']
     """
     points: dict[str, list[tuple[float, str, float, float]]] = {v: [] for v in VERDICTS}
@@ -56,8 +66,8 @@ def findings(found: Sequence[Assessment]) -> Exhibit:
     drawn = {verdict: own for verdict, own in points.items() if own}
     shown = scatter(
         {_SAYS: marks} | drawn,
-        "The paper's claims, measured: differences and their 95 % intervals",
-        "Difference (points; batches: points per doubling)",
+        "The claims, measured: differences, and intervals that hold together with 95 %",
+        "Difference (points)",
         styles=_STYLES,
     )
     return replace(shown, table=findings_table(found))
@@ -70,32 +80,33 @@ def findings_table(found: Sequence[Assessment]) -> pd.DataFrame:
 
 def _rows(assessment: Assessment) -> list[dict[str, str]]:
     rows = []
-    absent: dict[str, list[Finding]] = {}
+    absent: dict[tuple[str, str], list[Finding]] = {}
     for f in assessment.findings:
-        if f.seeds or f.verdict != OPEN:
-            says = f"> {100 * f.above:g}" if f.seeds else "–"
-            rows.append(_row(assessment, f.label, says, f))
-        else:
-            absent.setdefault(f.text, []).append(f)
+        if f.seeds or f.verdict not in (OPEN, UNTESTED):
+            rows.append(_row(assessment, f.label, f))
+        elif f.decides:
+            absent.setdefault((f.text, f.verdict), []).append(f)
     for findings in absent.values():
-        first = findings[0]
-        label = first.label if len(findings) == 1 else f"{len(findings)} more comparisons"
+        label = findings[0].label if len(findings) == 1 else f"{len(findings)} more comparisons"
         if len(findings) == len(assessment.findings) > 1:
             label = f"all {len(findings)} comparisons"
-        rows.append(_row(assessment, label, "–", first))
+        rows.append(_row(assessment, label, findings[0]))
     return rows
 
 
-def _row(assessment: Assessment, label: str, says: str, finding: Finding) -> dict[str, str]:
+def _row(assessment: Assessment, label: str, finding: Finding) -> dict[str, str]:
+    study = finding.study or "–"
     return {
-        "Claim": str(assessment.claim.number),
+        "Claim": assessment.claim.number,
         "Comparison": label,
-        "Says (points)": says,
+        "Says (points)": f"> {100 * finding.above:g}" if finding.seeds else "–",
         "Measured (points)": _spread(finding) if finding.seeds else finding.text,
-        "95 % interval": _interval(finding),
-        "Seeds": str(finding.seeds) if finding.seeds else "–",
+        "Interval": _interval(finding),
+        "Level (%)": "–" if math.isnan(finding.low) else f"{100 * finding.level:.3g}",
+        "Study": study if finding.decides else f"{study}, beside",
+        "Seeds": f"{finding.seeds} of {finding.planned}" if finding.planned else "–",
         "p": p_text(finding.p),
-        "Verdict": finding.verdict,
+        "Verdict": finding.verdict_text,
     }
 
 

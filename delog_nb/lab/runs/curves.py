@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from delog_nb.experiment import Experiment
-from delog_nb.experiment.registry import METHODS
+from delog_nb.experiment.registry import METHODS, end_to_end
 from delog_nb.lab.asks.session import show_table
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.lines import lines
@@ -40,7 +40,7 @@ def value_styles(field: str, experiments: Iterable[Experiment]) -> dict[str, str
     """Whose style a line takes: the uncut network BP's, the fully cut one its method's."""
     if field != "components":
         return {}
-    whole = next(entry.label for entry in METHODS.values() if entry.components.high == 1)
+    whole = METHODS[end_to_end()].label
     return {
         value_label(field, e): whole if e.num_components == 1 else e.method_label
         for e in experiments

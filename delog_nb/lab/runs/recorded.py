@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +12,11 @@ from IPython.display import display
 
 import delog_nb
 from delog_nb import records
-from delog_nb.course.assessing import by_size
+from delog_nb.course.evidence import STUDIES, by_size
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 from delog_nb.grids.grid import Grid, Layout
 from delog_nb.instruments.run_files import PROBES
-from delog_nb.lab.asks.session import show_table
 from delog_nb.lab.charts.exhibit import Markup
 from delog_nb.lab.runs import tables
 from delog_nb.measure.invariance import read_probes
@@ -87,26 +86,26 @@ def recorded_probes(runs: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def all_recorded() -> list[Record]:
-    """The kept runs of all recorded grids, each once.
+def evidence() -> dict[str, list[Record]]:
+    """The runs that decide the paper's claims, by study, and those of `own_runs` as ``full``.
 
-    Raises:
-        ExperimentError: none is kept here.
+    A study is in ``results/<study>``, beside the grids that it was planned by; what has not been
+    run has no entry.
 
     >>> from delog_nb import lab
-    >>> len(lab.all_recorded()) >= len(lab.recorded("table2").records)
+    >>> set(lab.evidence()) <= {"long", "short", "classes", "full"}
     True
     """
-    found: dict[str, Record] = {}
-    for path in sorted(GRIDS.glob("*.yaml")):
-        try:
-            kept = recorded(path.stem).records
-        except ExperimentError:
-            continue  # of this grid none yet
-        found |= {record.run_id: record for record in kept}
-    if not found:
-        raise ExperimentError(f"no recorded run is kept in {RUNS}")
-    return list(found.values())
+    found: dict[str, list[Record]] = {}
+    for study in STUDIES:
+        folder = ROOT / "results" / study.name
+        kept = {r.run_id: r for r in records.readable(folder)} if folder.is_dir() else {}
+        for path in sorted((folder / grid.GRIDS).glob("*.yaml")):
+            found.setdefault(study.name, []).extend(
+                kept.pop(r.run_id) for r in grid.records_of(grid.read(path), list(kept.values()))
+            )
+    own = own_runs()
+    return {name: runs for name, runs in found.items() if runs} | ({"full": own} if own else {})
 
 
 def own_runs() -> list[Record]:
@@ -154,7 +153,10 @@ def show_provenance(runs: Sequence[Record]) -> None:
 
 
 def show_results(runs: Sequence[Record], layout: Layout | None = None) -> None:
-    """Display runs as one of the paper's tables, with marks, and the paired tests below it.
+    """Display runs as one of the paper's tables, with marks: the best method, and who beats BP.
+
+    Whether a difference is more than its seeds is for the claims to say, each with its plan
+    (`findings`): one comparison has one verdict.
 
     >>> from delog_nb import lab
     >>> lab.show_results(lab.recorded("table2").records[:1])  # doctest: +ELLIPSIS
@@ -163,12 +165,9 @@ def show_results(runs: Sequence[Record], layout: Layout | None = None) -> None:
     Test accuracy, last epoch (%)...
     """
     layout = layout or Layout()
-    found = tables.cells(runs, layout)
+    found = [replace(cell, difference=None) for cell in tables.cells(runs, layout)]
     style = tables.to_html(tables.table(found, layout, "html"))
     text = tables.table(found, layout, "markdown").to_string(index=False)
     legend = tables.legend(found, layout)
     display(Markup(style, text))
     display(Markup(f"<p>{html.escape(legend)}</p>", legend))
-    tests: pd.DataFrame = tables.differences(found)
-    if len(tests):
-        show_table(tests)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from delog_nb.course.paired import Difference, difference, holm, p_text
 from delog_nb.experiment import ExperimentError
-from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.registry import METHODS, NETS, end_to_end
 from delog_nb.grids.grid import Layout
 from delog_nb.lab.charts.exhibit import table_html
 from delog_nb.lab.runs.curves import value_label
@@ -119,17 +119,11 @@ def _cell(runs: list[Record], layout: Layout, value: str) -> Cell:
     )
 
 
-def _is_one_flow(method: Any) -> bool:
-    """Whether the method is end-to-end backpropagation: it has one component, whatever is asked."""
-    return method in METHODS and METHODS[method].components.high == 1
-
-
 def _marked(made: dict[tuple[Any, Any], Cell], layout: Layout) -> list[Cell]:
     marked = {}
     for (row, column), cell in made.items():
         rivals = {r: c for (r, k), c in made.items() if k == column}
-        whole = next((r for r in rivals if layout.rows == "method" and _is_one_flow(r)), None)
-        bp = rivals.pop(whole, None)
+        bp = rivals.pop(end_to_end() if layout.rows == "method" else None, None)
         top = max((c.mean for c in rivals.values() if c.by_seed), default=math.nan)
         best = row in rivals and cell.mean == top
         reference = bp or next((c for c in rivals.values() if c.mean == top), None)
