@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from delog_nb import Experiment, data, nets
-from delog_nb.cli.flags import Parser, add_experiment_flags, experiment_values
+from delog_nb.cli.shared.flags import Parser, add_experiment_flags, experiment_values
 from delog_nb.data import Views
 from delog_nb.training import Batches, evaluating, learning_rate_factor
 

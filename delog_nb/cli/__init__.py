@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from delog_nb.cli.flags import Parser, use_plugins
+from delog_nb.cli.shared.flags import Parser, use_plugins
 from delog_nb.experiment import DelogError, ExperimentError
 from delog_nb.experiment.plugins import failure
 
@@ -24,6 +24,8 @@ COMMANDS = {
     "probe": "measure what the features of finished runs still hold",
     "params": "print the parameter table",
     "methods": "show every method's loss, its cost beside BP's, and figures with their conditions",
+    "claims": "show what was planned to test each claim, what was run, and what it came to",
+    "power": "show which differences a number of seeds can decide",
     "explain": "show a method's file, its formulas beside the lines that compute them",
     "lessons": "run the lessons, measure them and store their outputs",
     "check-submissions": "check the exercises of a folder of submitted notebooks",

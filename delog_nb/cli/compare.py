@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import (
+from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
     add_force_flag,
@@ -85,7 +85,7 @@ def run(values: argparse.Namespace) -> int:
     every = checkpoint_seconds(values)
     todo, reasons = experiments(values)
 
-    from delog_nb.cli.progress import Progress, stop_on_signal
+    from delog_nb.cli.shared.progress import Progress, stop_on_signal
     from delog_nb.cli.train import is_recorded
     from delog_nb.data import ImageData, load
     from delog_nb.instruments.files import check_writable, write_atomically

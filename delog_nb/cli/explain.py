@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import delog_nb
-from delog_nb.cli.flags import add_plugin_flag
+from delog_nb.cli.shared.flags import add_plugin_flag
 from delog_nb.experiment import PARAMETERS, ExperimentError
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import METHODS

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values, path_of
+from delog_nb.cli.shared.flags import (
+    add_experiment_flags,
+    add_force_flag,
+    experiment_values,
+    path_of,
+)
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS, end_to_end

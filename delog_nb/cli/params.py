@@ -6,7 +6,7 @@ import argparse
 import itertools
 from typing import Any
 
-from delog_nb.cli.flags import add_experiment_flags, add_force_flag, experiment_values
+from delog_nb.cli.shared.flags import add_experiment_flags, add_force_flag, experiment_values
 from delog_nb.experiment import experiments_of
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.experiment.rules import possible, refusals

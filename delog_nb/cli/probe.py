@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import add_plugin_flag
+from delog_nb.cli.shared.flags import add_plugin_flag
 from delog_nb.experiment import DelogError, ExperimentError, RecordError
 
 if TYPE_CHECKING:

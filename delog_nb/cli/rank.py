@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from delog_nb.cli import train as command
-from delog_nb.cli.flags import Parser, checkpoint_seconds, experiment_values, use_plugins
-from delog_nb.cli.progress import stop_on_signal
+from delog_nb.cli.shared.flags import Parser, checkpoint_seconds, experiment_values, use_plugins
+from delog_nb.cli.shared.progress import stop_on_signal
 from delog_nb.data import load
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.pipeline import DataParallel, Pipeline, check

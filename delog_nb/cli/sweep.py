@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delog_nb.cli.flags import (
+from delog_nb.cli.shared.flags import (
     NUMBERS,
     add_checkpoint_flag,
     add_force_flag,
@@ -114,7 +114,7 @@ def run(values: argparse.Namespace) -> int:
     if out is None:
         raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
-    from delog_nb.cli.progress import stop_on_signal
+    from delog_nb.cli.shared.progress import stop_on_signal
     from delog_nb.grids.sweep import sweep
     from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.measure.estimate import check_memory

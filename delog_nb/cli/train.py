@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.flags import (
+from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
     add_force_flag,
@@ -57,7 +57,7 @@ def run(values: argparse.Namespace) -> int:
     experiment = Experiment(**experiment_values(values))
     every = checkpoint_seconds(values)
     if values.pipeline is None and values.data_parallel is None:
-        from delog_nb.cli.progress import stop_on_signal
+        from delog_nb.cli.shared.progress import stop_on_signal
         from delog_nb.measure.estimate import check_memory
         from delog_nb.training import planned
 
@@ -111,7 +111,7 @@ def train(
     checkpoint_every: float = 60.0,
 ) -> Record | None:
     """`delog_nb.records.train_once` with progress on standard error."""
-    from delog_nb.cli.progress import Progress
+    from delog_nb.cli.shared.progress import Progress
     from delog_nb.records import train_once
 
     label = f"{experiment.method_label}, {experiment.net_label}"

@@ -68,8 +68,7 @@ class Planned:
         full = studies.get(FULL.name)
         if full and self.decides and all(s.records(full) for _, s in self.value.terms):
             return FULL, full
-        planned = studies.get(self.study.name)
-        return (self.study, planned) if planned and self.study != FULL else None
+        return None if self.study == FULL else (self.study, studies.get(self.study.name, Runs([])))
 
     def fill(self, studies: Mapping[str, Runs]) -> Comparison | Untested:
         """With what was measured in the study that it is judged from."""
@@ -114,8 +113,8 @@ class Finding:
     """What a comparison came to; figures are NaN where there are none.
 
     ``low`` and ``high`` are the ends of the interval that the verdict is read from, ``level`` its
-    level: 1 - .05 / m for the m comparisons of the claim's family. ``p`` is that of a paired
-    t test against ``above``, times m.
+    level: 1 - .05 / m for the m comparisons of its ``family``. ``p`` is that of a paired t test
+    against ``above``, times m.
     """
 
     label: str
@@ -132,6 +131,7 @@ class Finding:
     study: str = ""
     planned: int = 0
     decides: bool = True
+    family: int = 0
 
     @property
     def verdict_text(self) -> str:
@@ -156,20 +156,26 @@ def verdict_of(low: float, high: float, above: float = 0.0, margin: float = MARG
 
 
 def judge(compared: Sequence[Comparison | Counted | Untested]) -> list[Finding]:
-    """A finding for each comparison, by the interval that all of the family are given.
+    """A finding for each comparison, from the interval that its family is given.
 
-    The intervals are simultaneous (Bonferroni): with probability .95 or more all of them have what
-    they are to have.
+    A claim has one family, the comparisons that decide it; those that stand beside it are another.
+    The intervals of a family are simultaneous (Bonferroni): with probability .95 or more, all of
+    them hold the difference that they are to hold.
     """
-    family = max(1, sum(isinstance(c, Comparison) for c in compared))
-    return [_judged(c, family) for c in compared]
+    measured = [c.decides for c in compared if isinstance(c, Comparison)]
+    sizes = {decides: measured.count(decides) for decides in (True, False)}
+    return [
+        _judged(c, sizes[c.decides]) if isinstance(c, Comparison) else _told(c) for c in compared
+    ]
 
 
-def _judged(c: Comparison | Counted | Untested, family: int) -> Finding:
+def _told(c: Counted | Untested) -> Finding:
     if isinstance(c, Counted):
         return Finding(c.label, HOLDS if c.true else FAILS, c.text)
-    if isinstance(c, Untested):
-        return Finding(c.label, UNTESTED, c.text, decides=c.decides)
+    return Finding(c.label, UNTESTED, c.text, decides=c.decides)
+
+
+def _judged(c: Comparison, family: int) -> Finding:
     values, level = list(c.gaps.values()), 1 - ALPHA / family
     low, high = interval(values, level)
     mean, std = mean_and_std(values) if values else (math.nan, math.nan)
@@ -188,6 +194,7 @@ def _judged(c: Comparison | Counted | Untested, family: int) -> Finding:
         c.study,
         c.planned,
         c.decides,
+        family,
     )
 
 

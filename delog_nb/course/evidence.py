@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.registry import FIELDS, NETS
-from delog_nb.records import Record
+from delog_nb.grids import grid
+from delog_nb.records import Record, readable
 from delog_nb.records.summary import by_epoch, diverged
 
 # what a run's size and place are, not its method: the rest is compared with its preset's choices
@@ -104,15 +106,16 @@ class Sum:
 def accuracy(
     net: str,
     method: str,
+    choices: Mapping[str, Any] | None = None,
+    *,
     data: str = "CIFAR-10",
     epochs: tuple[int, int] | None = None,
-    **choices: Any,
 ) -> Sum:
     """The test accuracy of a setting, as `Setting` has it."""
-    return Sum(((1.0, Setting(data, net, method, frozenset(choices.items()), epochs)),))
+    return Sum(((1.0, Setting(data, net, method, frozenset((choices or {}).items()), epochs)),))
 
 
-def slope(values: Mapping[float, Sum], doublings: float = 1.0) -> Sum:
+def slope(values: Mapping[int, Sum], doublings: float = 1.0) -> Sum:
     """What is gained over ``doublings`` of x: the least-squares slope over log2 x, times those.
 
     >>> line = slope({1: accuracy("vgg", "bp"), 4: accuracy("vgg", "al")}, doublings=2)
@@ -195,6 +198,21 @@ def by_size(records: Iterable[Record]) -> list[list[Record]]:
         lr = None if e.lr in (own, FIELDS["lr"].preset(e.preset)) else e.lr
         groups.setdefault((e.preset, e.epochs, e.limit, e.image_size, lr), []).append(record)
     return sorted(groups.values(), key=len, reverse=True)
+
+
+def kept(results: Path) -> dict[str, list[Record]]:
+    """The runs of each study in the folder ``results``, by name: those that its grids there have.
+
+    A study without runs has no entry.
+    """
+    found: dict[str, list[Record]] = {}
+    for study in STUDIES:
+        folder = results / study.name
+        there = {r.run_id: r for r in readable(folder)} if folder.is_dir() else {}
+        for path in sorted((folder / grid.GRIDS).glob("*.yaml")):
+            own = grid.records_of(grid.read(path), list(there.values()))
+            found.setdefault(study.name, []).extend(there.pop(r.run_id) for r in own)
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def described(records: Sequence[Record]) -> str:

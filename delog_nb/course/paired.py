@@ -109,6 +109,31 @@ def power(gap: float, std: float, seeds: int, comparisons: int = 1) -> float:
     return float(stats.nct.sf(edge, seeds - 1, shift) + stats.nct.sf(edge, seeds - 1, -shift))
 
 
+def seeds_to_decide(
+    gap: float, std: float, margin: float, comparisons: int = 1, most: int = 200
+) -> int | None:
+    """How many seeds would decide a comparison if mean and spread stay as they are.
+
+    The smallest n whose interval of level 1 - .05 / ``comparisons`` leaves out what is claimed, or
+    lies within the margin of it.
+
+    Args:
+        gap: the mean difference minus what is claimed
+        std: standard deviation of the differences by seed
+        margin: in the unit of both
+        comparisons: in the claim's family
+        most: above this many, None
+
+    >>> seeds_to_decide(0.5, 1.5, 1.0), seeds_to_decide(3.0, 1.5, 1.0)
+    (38, 4)
+    """
+    for seeds in range(2, most + 1):
+        half = stats.t.isf(ALPHA / comparisons / 2, seeds - 1) * std / math.sqrt(seeds)
+        if half < max(abs(gap), margin - abs(gap)):
+            return seeds
+    return None
+
+
 def smallest_gap(std: float, seeds: int, comparisons: int = 1, chance: float = 0.8) -> float:
     """The difference that is found with ``chance``; in the unit of ``std``.
 

@@ -22,6 +22,7 @@ from delog_nb.methods.delog_scl import OPTIONS, contrast_after
     style=11,
     options=OPTIONS,
     components=Counts(1, 1, 1, "SCL, one flow, is one gradient flow"),
+    presets={"lesson": {"lr": 0.001}},
     published="deep supervision, Lee et al., 2015, with the losses of Delog-SCL",
     loss="CE(f_{H+1}(r_H), y) + sum_l SCL(g_l(r_l), y)",
     constant="nothing: it is the control of what the cuts do",

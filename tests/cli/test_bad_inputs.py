@@ -14,7 +14,7 @@ from support.runs import tiny
 
 from delog_nb import Experiment, methods, records
 from delog_nb.cli import COMMANDS, _module, main
-from delog_nb.cli.flags import NUMBERS, Parser
+from delog_nb.cli.shared.flags import NUMBERS, Parser
 from delog_nb.components import Method
 from delog_nb.experiment import PARAMETERS
 from delog_nb.measure import estimate

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from support.made import made
 
-from delog_nb import Experiment, ExperimentError, lab
+from delog_nb import Experiment, lab
 from delog_nb.course.assessing import (
     FAILS,
     HOLDS,
     OPEN,
+    UNTESTED,
     Assessment,
     Claim,
     Comparison,
     Counted,
-    Runs,
+    Untested,
+    judge,
 )
 from delog_nb.experiment.identity import identity
 from delog_nb.lab.runs import recorded
@@ -30,18 +32,19 @@ AHEAD = {seed: 0.05 + 0.001 * seed for seed in SEEDS}
 BEHIND = {seed: -0.08 - 0.001 * seed for seed in SEEDS}
 
 
-def claim(*compared: Comparison | Counted, number: int = 1) -> Assessment:
-    def compare(_: Runs) -> list[Comparison | Counted]:
-        return list(compared)
-
-    return Claim(number, "name", "text", "section 1", compare, "why").assess([])
+def claim(*compared: Comparison | Counted | Untested, number: str = "1") -> Assessment:
+    asked = Claim(number, "name", "text", "section 1", list, "refuted", "why")
+    return Assessment(asked, judge(compared), "no runs")
 
 
 ASSESSED = [
-    claim(Comparison("a − b", AHEAD, 0.02), Comparison("b − c", {0: -0.01})),
-    claim(Comparison("c − d", BEHIND), number=2),
-    claim(Comparison("d − e", {}), Comparison("e − f", {}), number=3),
-    claim(Counted("parameters", "7; BP 7", true=True), number=4),
+    claim(
+        Comparison("a − b", AHEAD, 0.02, "long", 5),
+        Comparison("b − c", {0: -0.01}, 0.0, "short", 5, decides=False),
+    ),
+    claim(Comparison("c − d", BEHIND, 0.0, "long", 5), number="2"),
+    claim(Untested("d − e", "no data"), Untested("e − f", "no data"), number="3"),
+    claim(Counted("parameters", "7; BP 7", true=True), number="4"),
 ]
 
 
@@ -63,9 +66,9 @@ def drawn(figure: Any) -> dict[str, dict[str, tuple[float, float, float]]]:
 
 def test_verdicts_have_a_row_for_each_claim() -> None:
     rows = lab.verdicts(ASSESSED).set_index("No.")
-    assert rows["Verdict"].to_dict() == {1: OPEN, 2: FAILS, 3: OPEN, 4: HOLDS}
-    assert rows.loc[1, "Comparisons"] == "as the paper says: 1, open with the mean against it: 1"
-    assert rows.loc[3, "Tested on"] == "no runs"
+    assert rows["Verdict"].to_dict() == {"1": HOLDS, "2": FAILS, "3": UNTESTED, "4": HOLDS}
+    assert rows.loc["1", "Comparisons"] == "as the paper says: 1"
+    assert rows.loc["3", "Tested on"] == "no runs"
 
 
 def test_every_measured_comparison_is_drawn_beside_what_the_claim_says() -> None:
@@ -85,7 +88,7 @@ def test_every_measured_comparison_is_drawn_beside_what_the_claim_says() -> None
     (first, _), *_ = [a.findings for a in ASSESSED]
     ends = 100 * first.low, 100 * first.high
     assert marks[HOLDS]["1 · a − b"] == pytest.approx((5.1, *ends))
-    half = 4.303 * 0.1 / math.sqrt(3)  # t with two degrees of freedom, as in every table of it
+    half = 4.303 * 0.1 / math.sqrt(3)  # t with two degrees of freedom
     assert ends == pytest.approx((5.1 - half, 5.1 + half), 1e-4)
 
 
@@ -108,12 +111,15 @@ def test_the_table_has_what_cannot_be_tested_too() -> None:
         "+5.1 ± 0.1",
         "−1.0",
         "−8.1 ± 0.1",
-        "no runs",
+        "no data",
         "7; BP 7",
     ]
     assert table["Says (points)"].tolist() == ["> 2", "> 0", "> 0", "–", "–"]
-    assert table["Seeds"].tolist() == ["3", "1", "3", "–", "–"]
-    assert table["95 % interval"].tolist()[1] == "–"
+    assert table["Seeds"].tolist() == ["3 of 5", "1 of 5", "3 of 5", "–", "–"]
+    assert table["Interval"].tolist()[1] == "–"
+    assert table["Level (%)"].tolist() == ["95", "–", "95", "–", "–"]
+    assert table["Study"].tolist() == ["long", "short, beside", "long", "–", "–"]
+    assert table["Verdict"].tolist() == [HOLDS, "not decided (n = 1)", FAILS, UNTESTED, HOLDS]
 
 
 def test_own_runs_are_those_of_the_papers_size_that_most_were_made_at(
@@ -128,19 +134,22 @@ def test_own_runs_are_those_of_the_papers_size_that_most_were_made_at(
     assert {run.run_id for run in lab.own_runs()} == {run.run_id for run in short}
 
 
-def test_all_recorded_runs_are_those_of_every_grid_once(
+def test_evidence_is_what_each_studys_grids_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "RUNS", tmp_path)
-    monkeypatch.setattr(recorded, "GRIDS", tmp_path / "grids")
-    (tmp_path / "grids").mkdir()
-    grids = {"a": "[bp, al]", "b": "[al, delog-scl]", "none-yet": "[early-exit]"}
+    monkeypatch.setattr(recorded, "ROOT", tmp_path)
+    assert lab.evidence() == {}
+    folder = tmp_path / "results" / "long"
+    (folder / "grids").mkdir(parents=True)
+    grids = {"long-1": "[bp, al]", "long-2": "[al, delog-scl]", "none-yet": "[early-exit]"}
     for name, methods in grids.items():
         text = f"fixed: {{preset: quick, precision: float32}}\ncross: {{method: {methods}}}\n"
-        (tmp_path / "grids" / f"{name}.yaml").write_text(text)
-    with pytest.raises(ExperimentError, match="no recorded run is kept"):
-        lab.all_recorded()
-    for method in ("bp", "al", "delog-scl"):
-        save(made(0.5, method=method), tmp_path)
-    methods = [run.experiment.method for run in lab.all_recorded()]
-    assert methods == ["bp", "al", "delog-scl"]
+        (folder / "grids" / f"{name}.yaml").write_text(text)
+    assert lab.evidence() == {}
+    for method in ("bp", "al", "delog-scl", "predsim"):
+        save(made(0.5, method=method), folder)
+    found = {name: [r.experiment.method for r in runs] for name, runs in lab.evidence().items()}
+    assert found == {"long": ["bp", "al", "delog-scl"]}
+    own = of_the_papers_size()
+    save(own, tmp_path / "runs" / "table2")
+    assert [run.run_id for run in lab.evidence()["full"]] == [own.run_id]

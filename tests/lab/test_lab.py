@@ -11,7 +11,7 @@ import torch
 from support.runs import same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, lab, train
-from delog_nb.cli.flags import Parser, add_experiment_flags, experiment_values
+from delog_nb.cli.shared.flags import Parser, add_experiment_flags, experiment_values
 from delog_nb.experiment import PARAMETERS
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.asks import session

@@ -146,10 +146,14 @@ def test_nothing_is_decided_by_too_little(studies: dict[str, list[Record]]) -> N
 
 
 def test_without_runs_nothing_is_tested() -> None:
-    assert verdicts({}) == dict.fromkeys(NUMBERS, UNTESTED) | {"10": HOLDS}
-    (first, *_, of_cifar100, _, _, _, _, _, _) = lab.checklist({})
-    assert {f.text for f in first.deciding} == {f"needs {s.size}" for s in (LONG, FULL)}
-    assert {f.text for f in of_cifar100.findings} == {"no data here"}
+    found = {a.claim.number: a for a in lab.checklist({})}
+    of_full = dict.fromkeys(("2", "5a", "8", "9"), UNTESTED)
+    assert {n: a.verdict for n, a in found.items()} == (
+        dict.fromkeys(NUMBERS, OPEN) | of_full | {"10": HOLDS}
+    )
+    assert {f.text for f in found["2"].deciding} == {f"needs {FULL.size}"}
+    assert {f.text for f in found["5a"].findings} == {"no data here"}
+    assert {f.verdict_text for f in found["5b"].findings} == {"not decided (n = 0)"}
 
 
 def test_short_runs_leave_open_what_the_paper_says_of_later_epochs() -> None:
@@ -165,7 +169,7 @@ def test_a_claim_needs_its_own_data_set() -> None:
     cifar10 = [r for r in world(agrees=True)["full"] if r.experiment.dataset == "folder"]
     found = {a.claim.number: a for a in lab.checklist({"full": cifar10})}
     assert found["1"].verdict == HOLDS
-    assert found["5a"].verdict == found["5b"].verdict == UNTESTED
+    assert (found["5a"].verdict, found["5b"].verdict) == (UNTESTED, OPEN)
     assert found["5b"].where == "no runs"
     assert "CIFAR-10 (JPEG): ConvNet, VGG; 400 images, 32 pixels, 200 epochs" in found["1"].where
 
@@ -187,7 +191,7 @@ def test_one_comparison_against_a_claim_is_enough() -> None:
 def test_runs_of_a_shorter_study_stand_beside_a_claim_of_trained_networks() -> None:
     against = world(agrees=False, epochs=12)["full"]
     (first, *_) = lab.checklist({"short": against})
-    assert first.verdict == UNTESTED
+    assert first.verdict == OPEN
     beside = [f for f in first.findings if not f.decides]
     assert [f.study for f in beside] == ["short"] * 4
     assert [f.seeds for f in beside] == [4] * 4

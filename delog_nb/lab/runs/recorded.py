@@ -12,7 +12,7 @@ from IPython.display import display
 
 import delog_nb
 from delog_nb import records
-from delog_nb.course.evidence import STUDIES, by_size
+from delog_nb.course.evidence import by_size, kept
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 from delog_nb.grids.grid import Grid, Layout
@@ -96,16 +96,8 @@ def evidence() -> dict[str, list[Record]]:
     >>> set(lab.evidence()) <= {"long", "short", "classes", "full"}
     True
     """
-    found: dict[str, list[Record]] = {}
-    for study in STUDIES:
-        folder = ROOT / "results" / study.name
-        kept = {r.run_id: r for r in records.readable(folder)} if folder.is_dir() else {}
-        for path in sorted((folder / grid.GRIDS).glob("*.yaml")):
-            found.setdefault(study.name, []).extend(
-                kept.pop(r.run_id) for r in grid.records_of(grid.read(path), list(kept.values()))
-            )
     own = own_runs()
-    return {name: runs for name, runs in found.items() if runs} | ({"full": own} if own else {})
+    return kept(ROOT / "results") | ({"full": own} if own else {})
 
 
 def own_runs() -> list[Record]:

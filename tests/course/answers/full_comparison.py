@@ -13,6 +13,7 @@ from delog_nb.course.assessing import (
     FAILS,
     HOLDS,
     OPEN,
+    SAME,
 )
 
 
@@ -22,6 +23,8 @@ def _t_by_hand(gaps: list[float], above: float) -> str:
         return OPEN
     mean, deviation = np.mean(gaps), np.std(gaps, ddof=1)
     half = stats.t.ppf(0.975, count - 1) * deviation / math.sqrt(count)
+    if abs(mean - above) + half < 1:
+        return SAME
     return HOLDS if mean - half > above else FAILS if mean + half < above else OPEN
 
 
@@ -50,7 +53,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("claim-verdict", lambda gaps, above: sum(gaps) > 0, "return one of 'holds'"),
     ("claim-verdict", lambda gaps, above: HOLDS, "one seed has no spread"),
     ("claim-verdict", lambda gaps, above: _t_by_hand(gaps, 0), "said to be above 10"),
-    ("claim-verdict", lambda gaps, above: OPEN, "where p is"),
+    ("claim-verdict", lambda gaps, above: OPEN, "where the interval is"),
     (
         "holm-correction",
         lambda p: list(np.where(_holm(p) < 1, _holm(p), 1.5)),

@@ -54,6 +54,8 @@ NUMBERS = {
     "images": Number(int, 10_000_000, 1),
     "timeout": Number(int, 86_400),
     "memory": Number(float, 100_000),
+    "spread": Number(float, 1_000_000, 0, above=True),
+    "comparisons": Number(int, 1000, 1),
 }
 
 
