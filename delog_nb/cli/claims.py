@@ -40,7 +40,7 @@ def run(values: argparse.Namespace) -> int:
     """Print the paper's claims, and the course's own, with every planned comparison."""
     if not values.results.is_dir():
         raise ExperimentError(f"{values.results} is not a folder: name the one of the studies")
-    from delog_nb.course.claims import CLAIMS, OURS, checklist
+    from delog_nb.course.claims import OURS, checklist
     from delog_nb.course.evidence import kept
 
     studies = kept(values.results)
@@ -97,7 +97,8 @@ def _markdown(found: list[Assessment]) -> str:
         "would be against a claim were committed before the runs "
         "(`delog_nb/course/claims.py`, `experiments/evidence/`).",
         "Differences are of test accuracy after the last epoch unless they say otherwise, by seed. "
-        "The intervals of a claim's deciding comparisons hold together with 95 % (Bonferroni), and so do those that stand beside it. A comparison *holds* "
+        "The intervals of a claim's deciding comparisons hold together with 95 % (Bonferroni), "
+        "and so do those that stand beside it. A comparison *holds* "
         "where all of its interval lies above what is said, *does not hold* where all of it lies "
         "below, and shows *no difference above the margin* where all of it lies within one point "
         "of it. Claims about trained networks are judged from the study *long*, or from runs at "

@@ -84,7 +84,7 @@ def _plan(results: Path) -> list[list[str]]:
             gap = smallest_gap(spread, seeds, family) if known else math.nan
             shown = [f"{100 * x:.1f}" if known else "–" for x in (spread, gap)]
             rows.append(
-                [claim.number, c.label, c.study.name, str(seeds), str(family), *shown] + [source]
+                [claim.number, c.label, c.study.name, str(seeds), str(family), *shown, source]
             )
     return rows
 

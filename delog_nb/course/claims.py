@@ -52,7 +52,7 @@ def _above(
     """Accuracy of method ``one`` minus that of ``other``."""
     where = "" if data == "CIFAR-10" else f"{data}: "
     label = f"{where}{METHODS.label(one)} − {METHODS.label(other)}, {NETS.label(net)}"
-    value = accuracy(net, one, data) - accuracy(net, other, data)
+    value = accuracy(net, one, data=data) - accuracy(net, other, data=data)
     return Planned(label, value, study, above, missing=_NO_CIFAR100 if "100" in data else "")
 
 
@@ -115,8 +115,8 @@ def _tiny_imagenet() -> list[Planned]:
 
 
 def _short_flows() -> list[Planned]:
-    def lead(net: str, epochs: tuple[int, int], **cut: int) -> Sum:
-        several = accuracy(net, "delog-scl", epochs=epochs, **cut)
+    def lead(net: str, epochs: tuple[int, int], cut: dict[str, int] | None = None) -> Sum:
+        several = accuracy(net, "delog-scl", cut, epochs=epochs)
         return several - accuracy(net, "bp", epochs=epochs)  # BP is Delog-SCL in one flow
 
     early, late = lead("convnet", EARLY), lead("convnet", LATE)
@@ -127,7 +127,7 @@ def _short_flows() -> list[Planned]:
     for net in _NETS:
         label = f"several − one, mean of 12 epochs, {NETS.label(net)}"
         found.append(Planned(label, lead(net, (1, 12)), SHORT))
-    two = lead("convnet", (1, 12), components=2)
+    two = lead("convnet", (1, 12), {"components": 2})
     label = "two − one, mean of 12 epochs, ConvNet"
     return [*found, Planned(label, two, SHORT, decides=False)]
 
@@ -146,7 +146,9 @@ def _crossing() -> list[Planned]:
         def gap(
             one: str, other: str, epochs: tuple[int, int], net: str = net, data: str = data
         ) -> Sum:
-            return accuracy(net, one, data, epochs) - accuracy(net, other, data, epochs)
+            return accuracy(net, one, data=data, epochs=epochs) - accuracy(
+                net, other, data=data, epochs=epochs
+            )
 
         first, last = gap("bp", "delog-scl", (1, TURN // 2)), gap("delog-scl", "bp", LATE)
         found += [
@@ -165,7 +167,7 @@ def _batch_gain(net: str, study: Study) -> Sum:
     """Accuracy gained from the smallest batch to the largest, on the line through all of them."""
     sizes, own = _BATCHES[study], _OWN_BATCH[study]
     levels = {
-        size: accuracy(net, "delog-scl", **({} if size == own else {"batch_size": size}))
+        size: accuracy(net, "delog-scl", None if size == own else {"batch_size": size})
         for size in sizes
     }
     return slope(levels, math.log2(sizes[-1] / sizes[0]))
@@ -192,9 +194,8 @@ def _heads() -> list[Planned]:
 
         def head(name: str, *without: str) -> Sum:
             choices = {k: v for k, v in size.items() if k not in without}
-            return accuracy(
-                net, "delog-scl", **choices, **({} if name == "mlp" else {"head": name})
-            )
+            choices |= {} if name == "mlp" else {"head": name}
+            return accuracy(net, "delog-scl", choices)
 
         mlp, linear = head("mlp"), head("linear", "head_hidden")
         identity = head("identity", "head_hidden", "head_dim")
@@ -395,11 +396,11 @@ def _cuts() -> list[Planned]:
 
 
 def _normalised() -> list[Planned]:
-    def lead(**choices: str) -> Sum:
-        return accuracy("convnet", "bp", **choices) - accuracy("convnet", "delog-scl", **choices)
+    def lead(choices: dict[str, str]) -> Sum:
+        return accuracy("convnet", "bp", choices) - accuracy("convnet", "delog-scl", choices)
 
     label = "BP − Delog-SCL, ConvNet: with BatchNorm − without"
-    return [Planned(label, lead(norm="batch") - lead(), LONG)]
+    return [Planned(label, lead({"norm": "batch"}) - lead({}), LONG)]
 
 
 OURS = (

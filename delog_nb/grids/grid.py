@@ -121,8 +121,12 @@ class Grid(BaseModel):
         entries = [_sets(entry) for entry in self.exclude]
         used = [False] * len(entries)
         chosen: list[dict[str, Value]] = []
-        for *values, setting in itertools.product(*self.cross.values(), self.settings or [{}]):
-            choices = self.fixed | dict(zip(self.cross, values, strict=True)) | setting
+        crossed = [
+            dict(zip(self.cross, values, strict=True))
+            for values in itertools.product(*self.cross.values())
+        ]
+        for values, setting in itertools.product(crossed, self.settings or [{}]):
+            choices = self.fixed | values | setting
             matches = [_matches(entry, choices) for entry in entries]
             used = [a or b for a, b in zip(used, matches, strict=True)]
             if not any(matches):
@@ -155,8 +159,8 @@ class Grid(BaseModel):
                 raise ExperimentError(f"cross: {name} has no values: give at least one")
             if len({(type(value), value) for value in values}) < len(values):
                 raise ExperimentError(f"cross: {name} has a value twice: {shown(values)}")
-        for entry in self.settings:
-            for name in entry:
+        for setting in self.settings:
+            for name in setting:
                 if name in self.fixed or name in self.cross:
                     place = "fixed" if name in self.fixed else "cross"
                     raise ExperimentError(

@@ -247,7 +247,7 @@ def test_a_slope_is_the_least_squares_one() -> None:
     ][:-1]
     line = slope(
         {
-            b: accuracy("convnet", "delog-scl", **({} if b == 128 else {"batch_size": b}))
+            b: accuracy("convnet", "delog-scl", None if b == 128 else {"batch_size": b})
             for b in sizes
         },
         doublings=4,
