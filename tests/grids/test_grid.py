@@ -179,3 +179,18 @@ def test_what_papermill_would_let_pass_is_one_sentence(
         notebook.experiment_from(namespace(**passed))
     (line,) = caught.value._render_traceback_()
     assert "\n" not in line
+
+
+def test_values_that_go_together_are_crossed_with_the_others() -> None:
+    described = grid.Grid(
+        fixed={"preset": "quick"},
+        cross={"seed": [0, 1]},
+        settings=[{"method": "bp", "lr": 0.001}, {"method": "al", "lr": 0.002}],
+        exclude=[{"method": "al", "seed": 1}],
+    )
+    assert described.combinations == 4
+    assert [(e.method, e.lr, e.seed) for e in described.experiments()] == [
+        ("bp", 0.001, 0),
+        ("al", 0.002, 0),
+        ("bp", 0.001, 1),
+    ]
