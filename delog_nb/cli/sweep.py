@@ -37,7 +37,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="GRID",
-        help="grid file (YAML): fixed, cross, settings and exclude, see experiments/; runs go in its order",
+        help="grid file (YAML): fixed, cross, settings and exclude, see experiments/; in its order",
     )
     add_plugin_flag(parser)
     parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")

@@ -28,7 +28,7 @@ GRID = {  # grid files: text -> what the sentence says
     "fixed: {seed: 1}\nfixed: {seed: 2}": "'fixed' stands twice",
     "cross: {seed: [0], seed: [1]}": "'seed' stands twice",
     "crossed: {seed: [0]}": "there is no entry 'crossed' (did you mean 'cross'?)",
-    "zzz: 1": "there is no entry 'zzz': one of title, note, fixed, cross, settings, exclude, layout",
+    "zzz: 1": "there is no entry 'zzz': one of title, note, fixed, cross, settings, exclude",
     "fixed: 3": "fixed = 3 is not allowed: fields with their values",
     "fixed: [seed]": "fixed = ['seed'] is not allowed",
     "cross: {seed: 1}": "cross.seed = 1 is not allowed: a list",
