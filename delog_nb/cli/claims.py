@@ -40,8 +40,9 @@ def run(values: argparse.Namespace) -> int:
     """Print the paper's claims, and the course's own, with every planned comparison."""
     if not values.results.is_dir():
         raise ExperimentError(f"{values.results} is not a folder: name the one of the studies")
-    from delog_nb.course.claims import OURS, checklist
+    from delog_nb.course.claims import checklist
     from delog_nb.course.evidence import kept
+    from delog_nb.course.own_claims import OURS
 
     studies = kept(values.results)
     found = [*checklist(studies), *checklist(studies, OURS)]

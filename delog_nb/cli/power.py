@@ -66,8 +66,9 @@ def _at(spread: float, comparisons: int) -> list[list[str]]:
 def _plan(results: Path) -> list[list[str]]:
     from delog_nb import records
     from delog_nb.course.assessing import Planned
-    from delog_nb.course.claims import CLAIMS, OURS
+    from delog_nb.course.claims import CLAIMS
     from delog_nb.course.evidence import FULL, Runs, kept
+    from delog_nb.course.own_claims import OURS
     from delog_nb.course.paired import smallest_gap
 
     runs = {name: Runs(found) for name, found in kept(results).items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delog_nb.course.evidence import FULL, Runs, Study, Sum, described
 from delog_nb.course.paired import ALPHA, difference, interval
@@ -59,6 +59,10 @@ class Planned:
     above: float = 0.0
     decides: bool = True
     missing: str = ""
+
+    def beside(self) -> Planned:
+        """The same comparison beside its claim: shown, with no say in the verdict."""
+        return replace(self, label=f"{self.label}, {self.study.name}", decides=False)
 
     def where(self, studies: Mapping[str, Runs]) -> tuple[Study, Runs] | None:
         """The study that it is judged from: that of the paper's size, where it has such runs.
@@ -240,7 +244,7 @@ class Claim:
                 used += c.value.records(place[1])
         findings = judge(filled)
         counted = all(isinstance(c, Counted) for c in planned)
-        where = "counted, at the paper's size" if counted else described(used)
+        where = "counted" if counted else described(used)
         return Assessment(self, findings, where)
 
 

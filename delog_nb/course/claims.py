@@ -39,25 +39,25 @@ MUCH_FEWER = 0.5  # and "much fewer parameters": less than half
 TURN = 100  # the epoch that the paper names for Figures 4 and 5
 EARLY, LATE = (1, TURN), (TURN + 1, 100_000)
 _PLAIN = ("convnet", "vgg")  # without shortcuts
-_NETS = (*_PLAIN, "resnet")  # the paper's
+PAPERS_NETS = (*_PLAIN, "resnet")  # the paper's
 _BATCHES = {FULL: (32, 64, 128, 256, 512, 1024), SHORT: (32, 64, 128, 512)}
 _OWN_BATCH = {FULL: 128, SHORT: 64}  # the preset's
 _FULL_HEADS = {"pool": 0, "head_hidden": 512, "head_dim": 1024}  # the paper's
 _NO_CIFAR100 = "no data here"
 
 
-def _above(
-    one: str, other: str, net: str, study: Study, above: float = 0.0, data: str = "CIFAR-10"
+def above(
+    one: str, other: str, net: str, study: Study, by: float = 0.0, data: str = "CIFAR-10"
 ) -> Planned:
     """Accuracy of method ``one`` minus that of ``other``."""
     where = "" if data == "CIFAR-10" else f"{data}: "
     label = f"{where}{METHODS.label(one)} − {METHODS.label(other)}, {NETS.label(net)}"
     value = accuracy(net, one, data=data) - accuracy(net, other, data=data)
-    return Planned(label, value, study, above, missing=_NO_CIFAR100 if "100" in data else "")
+    return Planned(label, value, study, by, missing=_NO_CIFAR100 if "100" in data else "")
 
 
 def _trained(
-    pairs: Sequence[tuple[str, str]], nets: Sequence[str], above: float = 0.0
+    pairs: Sequence[tuple[str, str]], nets: Sequence[str], by: float = 0.0
 ) -> list[Planned]:
     """Of trained networks: *long* where it has both methods; *short* beside it."""
     long = ("bp", "early-exit", "delog-scl")
@@ -65,21 +65,10 @@ def _trained(
     for net in nets:
         for one, other in pairs:
             there = net == "convnet" and one in long and other in long
-            found.append(_above(one, other, net, LONG if there else FULL, above))
+            found.append(above(one, other, net, LONG if there else FULL, by))
     return found + [
-        _beside(_above(one, other, net, SHORT, above)) for net in nets for one, other in pairs
+        above(one, other, net, SHORT, by).beside() for net in nets for one, other in pairs
     ]
-
-
-def _beside(planned: Planned) -> Planned:
-    """The same comparison in a shorter study: shown, with no say in the claim's verdict."""
-    return Planned(
-        f"{planned.label}, {planned.study.name}",
-        planned.value,
-        planned.study,
-        planned.above,
-        decides=False,
-    )
 
 
 def _without_shortcuts() -> list[Planned]:
@@ -91,26 +80,26 @@ def _resnet() -> list[Planned]:
 
 
 def _early_exit() -> list[Planned]:
-    return _trained([("bp", "early-exit")], _NETS, MUCH)
+    return _trained([("bp", "early-exit")], PAPERS_NETS, MUCH)
 
 
 def _best_of_the_cut() -> list[Planned]:
-    return _trained([("delog-scl", other) for other in ("early-exit", "al")], _NETS)
+    return _trained([("delog-scl", other) for other in ("early-exit", "al")], PAPERS_NETS)
 
 
 def _cifar100() -> list[Planned]:
     data = "CIFAR-100"
     return [
-        *(_above("delog-scl", o, net, FULL, data=data) for net in _PLAIN for o in ("bp", "al")),
-        _above("bp", "delog-scl", "resnet", FULL, data=data),
+        *(above("delog-scl", o, net, FULL, data=data) for net in _PLAIN for o in ("bp", "al")),
+        above("bp", "delog-scl", "resnet", FULL, data=data),
     ]
 
 
 def _tiny_imagenet() -> list[Planned]:
     data = "Tiny-ImageNet"
     return [
-        *(_above(one, "bp", "vgg", CLASSES, data=data) for one in ("al", "delog-scl")),
-        *(_above("bp", o, "resnet", CLASSES, MUCH, data) for o in ("al", "delog-scl")),
+        *(above(one, "bp", "vgg", CLASSES, data=data) for one in ("al", "delog-scl")),
+        *(above("bp", o, "resnet", CLASSES, MUCH, data) for o in ("al", "delog-scl")),
     ]
 
 
@@ -124,7 +113,7 @@ def _short_flows() -> list[Planned]:
         Planned(f"several − one, mean up to epoch {TURN}, ConvNet", early, LONG),
         Planned("the same − that of later epochs, ConvNet", early - late, LONG),
     ]
-    for net in _NETS:
+    for net in PAPERS_NETS:
         label = f"several − one, mean of 12 epochs, {NETS.label(net)}"
         found.append(Planned(label, lead(net, (1, 12)), SHORT))
     two = lead("convnet", (1, 12), {"components": 2})
@@ -185,7 +174,7 @@ def _batch() -> list[Planned]:
                 found.append(Planned(f"that gain, VGG − {NETS.label(net)}", more, study))
         return found
 
-    return of(FULL, _NETS) + [_beside(planned) for planned in of(SHORT, _PLAIN)]
+    return of(FULL, PAPERS_NETS) + [planned.beside() for planned in of(SHORT, _PLAIN)]
 
 
 def _heads() -> list[Planned]:
@@ -207,7 +196,7 @@ def _heads() -> list[Planned]:
 
     decide = [planned for net in ("vgg", "resnet") for planned in of(FULL, net)]
     short = [*of(SHORT, "convnet"), *of(SHORT, "convnet", pooled=False), *of(SHORT, "vgg")]
-    return decide + [_beside(planned) for planned in short]
+    return decide + [planned.beside() for planned in short]
 
 
 def _flow_lengths() -> list[Counted]:
@@ -235,7 +224,7 @@ def _flow_lengths() -> list[Counted]:
 
 def _parameters() -> list[Counted]:
     found = []
-    for net in _NETS:
+    for net in PAPERS_NETS:
         counts = {
             name: parameter_counts(
                 Experiment(preset="paper", dataset="cifar10", net=net, method=name)
@@ -388,45 +377,6 @@ CLAIMS = (
 )
 
 
-def _cuts() -> list[Planned]:
-    def gain(net: str, study: Study) -> Planned:
-        return _above("delog-scl", "scl-long", net, study)
-
-    return [gain("convnet", LONG), *(_beside(gain(net, SHORT)) for net in _NETS)]
-
-
-def _normalised() -> list[Planned]:
-    def lead(choices: dict[str, str]) -> Sum:
-        return accuracy("convnet", "bp", choices) - accuracy("convnet", "delog-scl", choices)
-
-    label = "BP − Delog-SCL, ConvNet: with BatchNorm − without"
-    return [Planned(label, lead({"norm": "batch"}) - lead({}), LONG)]
-
-
-OURS = (
-    Claim(
-        "A",
-        "Cutting helps by itself",
-        "With the same local losses at the same places, cut flows end above one long flow.",
-        "not in the paper, which compares with a long flow of cross-entropy alone",
-        _cuts,
-        "One flow with all losses surely above Delog-SCL, after long training.",
-        "If it does not hold, what Delog-SCL gains over BP comes from its losses. What the cuts "
-        "give is then memory and parallel work, and accuracy is their price.",
-    ),
-    Claim(
-        "B",
-        "BatchNorm widens the distance",
-        "With BatchNorm, BP's lead over Delog-SCL is larger than without.",
-        "not in the paper, whose ConvNet has none",
-        _normalised,
-        "A lead that is surely smaller with BatchNorm.",
-        "Methods are ranked at one setting of everything else. This asks how much the ranking "
-        "depends on one such setting.",
-    ),
-)
-
-
 def checklist(
     studies: Mapping[str, Sequence[Record]], claims: Sequence[Claim] = CLAIMS
 ) -> list[Assessment]:
@@ -435,7 +385,7 @@ def checklist(
     Args:
         studies: records by the name of their study: ``long``, ``short``, ``classes``, or ``full``
             for runs at the paper's size, which come first in every claim that they are of
-        claims: the paper's, or `OURS`
+        claims: the paper's, or those of `delog_nb.course.own_claims`
 
     Raises:
         ExperimentError: a study has another name, or its records are of several sizes.

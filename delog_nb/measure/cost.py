@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb import methods
@@ -71,7 +74,21 @@ def parameter_counts(experiment: Experiment) -> ParameterCounts:
     )
 
 
-def step_bytes(experiment: Experiment, *, summed: bool = False) -> int:
+class _Recomputed(nn.Module):
+    """A layer that keeps its input alone, and is computed again in the backward pass."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, r: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = checkpoint(
+            self.layer, r, use_reentrant=False, preserve_rng_state=False
+        )
+        return found
+
+
+def step_bytes(experiment: Experiment, *, summed: bool = False, checkpointed: bool = False) -> int:
     """Peak bytes of a training step in float32, from shapes alone: nothing is computed.
 
     Weights, gradients, Adam's moments and what forward keeps for backward, as training frees it;
@@ -81,8 +98,13 @@ def step_bytes(experiment: Experiment, *, summed: bool = False) -> int:
         experiment: what is trained
         summed: one backward pass of the sum of all losses, so that no component's graph is freed
             before; by default each component's graph is freed before the next one begins
+        checkpointed: gradient checkpointing of each block (or layer)
     """
     method, images, batch = _batch(experiment, 2 * experiment.batch_size)
+    if checkpointed:
+        method = copy.deepcopy(method)  # it is kept, and looked at again
+        for part in method.parts():
+            part.layers = nn.Sequential(*map(_Recomputed, part.layers))
     losses = []
     with LiveBytes("meta") as live:
         live.track([images, batch.labels, *method.parameters(), *method.buffers()])
@@ -96,14 +118,16 @@ def step_bytes(experiment: Experiment, *, summed: bool = False) -> int:
             component.zero_grad()
         if summed:
             torch.stack(losses).sum().backward()
-    method.zero_grad()  # it is kept, and looked at again
+    method.zero_grad()
     return live.peak + (_STAYS - 4) * count_parameters(method.parameters())
 
 
-def step_memory(experiment: Experiment, *, summed: bool = False) -> Memory:
-    """Memory of a step; with ``summed``, of one backward pass of all losses' sum."""
+def step_memory(
+    experiment: Experiment, *, summed: bool = False, checkpointed: bool = False
+) -> Memory:
+    """Memory of a step, by `step_bytes`."""
     stays = _STAYS * count_parameters(shapes_of(experiment).parameters())
-    return Memory(stays, step_bytes(experiment, summed=summed) - stays)
+    return Memory(stays, step_bytes(experiment, summed=summed, checkpointed=checkpointed) - stays)
 
 
 def step_flops(experiment: Experiment) -> int:
@@ -115,7 +139,7 @@ def step_flops(experiment: Experiment) -> int:
     with FlopCounterMode(display=False) as counter:
         for made in local_losses(method.parts(), images, batch):
             made.loss.backward()
-    method.zero_grad()  # it is kept, and looked at again
+    method.zero_grad()
     flops: int = counter.get_total_flops()
     return flops
 

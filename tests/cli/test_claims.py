@@ -11,7 +11,8 @@ from support.made import made
 from support.runs import ROOT
 
 from delog_nb.cli import main
-from delog_nb.course.claims import CLAIMS, OURS
+from delog_nb.course.claims import CLAIMS
+from delog_nb.course.own_claims import OURS
 from delog_nb.records import save
 
 

@@ -25,7 +25,7 @@ from delog_nb.course.assessing import (
     judge,
     together,
 )
-from delog_nb.course.claims import CLAIMS, OURS
+from delog_nb.course.claims import CLAIMS
 from delog_nb.course.evidence import (
     CLASSES,
     FULL,
@@ -39,6 +39,7 @@ from delog_nb.course.evidence import (
     slope,
     variant,
 )
+from delog_nb.course.own_claims import OURS
 from delog_nb.experiment.identity import identity
 from delog_nb.grids import grid
 from delog_nb.lab.asks.predict import keep

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from support.runs import tiny
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from delog_nb import methods, records, train
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of, plugins, registry
@@ -233,3 +235,25 @@ def test_a_plug_in_that_cannot_be_counted_is_not_refused(monkeypatch: pytest.Mon
     estimate.check_memory([tiny(method="asks-values")])
     with pytest.raises(ExperimentError, match="bp on convnet needs"):
         estimate.check_memory([tiny(method="asks-values"), tiny(method="bp")])
+
+
+def test_a_checkpointed_step_keeps_what_torch_keeps() -> None:
+    experiment = Experiment(
+        preset="lesson", dataset="cifar10", method="bp", depth=12, batch_size=8, precision="float32"
+    )
+    (part,) = methods.build(experiment).parts()
+
+    def step() -> None:
+        r = torch.rand(16, 3, 32, 32)
+        for layer in part.layers:
+            r = checkpoint(layer, r, use_reentrant=False)
+        F.cross_entropy(r, torch.zeros(16, dtype=torch.long)).backward()
+        part.zero_grad()
+
+    step()
+    with LiveBytes() as live:
+        step()
+    counted = cost.step_memory(experiment, checkpointed=True).comes
+    assert counted == pytest.approx(live.peak, rel=0.05)
+    plain = cost.step_memory(experiment).comes  # the cached network is as it was
+    assert counted < 0.7 * plain
