@@ -21,11 +21,13 @@ _HEAD = ("Claim", "Comparison", "Study", "Seeds", "Of", "Spread", "Decided", "Sp
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spread",
+        metavar="X",
         help="standard deviation of a difference over seeds: print what 2 to 20 seeds decide at "
         "it (default: every comparison of the plan, at the spread that is known)",
     )
     parser.add_argument(
         "--comparisons",
+        metavar="N",
         default=1,
         help="with --spread: how many comparisons share the 5 %% (default: 1)",
     )

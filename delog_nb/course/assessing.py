@@ -1,8 +1,6 @@
-"""What a claim comes to: measured differences by seed, their intervals, and a verdict.
+"""What a claim comes to: differences by seed, their intervals, and a verdict read from these.
 
-A claim is a list of comparisons, planned before the runs were made: each names a study, and a
-number that a difference is said to be above. The verdict is read from the difference's interval.
-One rule gives every verdict, in tables, figures, lessons and quiz.
+A claim is a list of planned comparisons: each names a study, and what a difference is above.
 """
 
 from __future__ import annotations
@@ -105,7 +103,7 @@ class Untested:
 
 @dataclass(frozen=True)
 class Counted:
-    """Something that is counted, not measured: it has no spread."""
+    """Something that is counted, without a spread."""
 
     label: str
     text: str
@@ -208,8 +206,8 @@ def together(verdicts: Iterable[str]) -> str:
     >>> together(["holds", "not decided", "does not hold"]), together(["holds", "not decided"])
     ('does not hold', 'not decided')
     """
-    found = set(verdicts)
-    return next((verdict for verdict in _ORDER if verdict in found), UNTESTED)
+    found = {*verdicts}
+    return next((v for v in _ORDER if v in found), UNTESTED)
 
 
 @dataclass(frozen=True)

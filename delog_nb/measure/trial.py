@@ -1,7 +1,7 @@
 """A training step on made-up images, to be timed whole or part by part."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +95,10 @@ class StepInParts:
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
         self._adams = [
-            tuple(_adam(optimizer, module) for module in (part.layers, part.objective))
+            (
+                _adam(optimizer, part.layers.parameters()),
+                _adam(optimizer, [*part.objective.parameters(), *part.inside.parameters()]),
+            )
             for part, optimizer in zip(trial.method.parts(), trial.optimizers, strict=True)
         ]
         self._last = 0.0
@@ -121,36 +124,41 @@ class StepInParts:
             for made in flow:
                 made.loss.backward()
                 self._lap("losses")
-                while len(seams) > 1:
-                    _hand_down(*seams.pop())
-                    self._lap("heads")
-                _hand_down(*seams.pop())
-                self._lap("blocks backward")
+                while seams:
+                    output, copy, part = seams.pop()
+                    _hand_down(output, copy)
+                    self._lap(part)
                 yield made
 
     @contextmanager
-    def _seams(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """Outputs of blocks and of the objective's modules, and the copies that go on instead."""
-        seams: list[tuple[Tensor, Tensor]] = []
+    def _seams(self) -> Iterator[list[tuple[Tensor, Tensor, str]]]:
+        """Outputs of layers that have an objective, and of the objectives' modules.
+
+        With each, the copy that goes on instead, and the part that its backward pass is of.
+        """
+        seams: list[tuple[Tensor, Tensor, str]] = []
 
         def lap(name: str) -> Callable[..., None]:
             return lambda *_: self._lap(name)
 
-        def cut(name: str) -> Callable[..., Tensor]:
+        def cut(forward: str, backward: str) -> Callable[..., Tensor]:
             def after(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-                seams.append((output, output.detach().requires_grad_()))
-                self._lap(name)
+                seams.append((output, output.detach().requires_grad_(), backward))
+                self._lap(forward)
                 return seams[-1][1]
 
             return after
 
         with ExitStack() as hooks:
             for part in self.trial.method.parts():
-                handles = [part.layers.register_forward_hook(cut("blocks forward"))]
-                handles += [part.objective.register_forward_hook(lap("losses"))]
-                for module in modules_of(part.objective):
-                    handles.append(module.register_forward_pre_hook(lap("losses")))
-                    handles.append(module.register_forward_hook(cut("heads")))
+                ends = [*(int(place) for place in part.inside), len(part.layers)]
+                block = cut("blocks forward", "blocks backward")
+                handles = [part.layers[end - 1].register_forward_hook(block) for end in ends]
+                for objective in (*part.inside.values(), part.objective):
+                    handles.append(objective.register_forward_hook(lap("losses")))
+                    for module in modules_of(objective):
+                        handles.append(module.register_forward_pre_hook(lap("losses")))
+                        handles.append(module.register_forward_hook(cut("heads", "heads")))
                 for handle in handles:
                     hooks.callback(handle.remove)
             yield seams
@@ -167,9 +175,11 @@ def _hand_down(output: Tensor, copy: Tensor) -> None:
         output.backward(copy.grad)
 
 
-def _adam(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch.optim.Optimizer | None:
-    """An Adam like ``optimizer`` for those of its parameters that are in ``module``, if any."""
-    own = {id(p) for p in module.parameters()}
+def _adam(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer | None:
+    """An Adam like ``optimizer`` for those of its parameters that are given, if any."""
+    own = {id(p) for p in parameters}
     groups = [
         {**group, "params": [p for p in group["params"] if id(p) in own]}
         for group in optimizer.param_groups

@@ -107,7 +107,11 @@ def test_arithmetic_is_that_of_the_formula() -> None:
 def test_longest_flows() -> None:
     for depth, method in itertools.product((1, 3), METHODS):
         # AugLocal's last component has three of the ConvNet's layers, two a block, and no cut
-        expected = {"bp": depth + 2, "auglocal": min(2 * depth, 3) + 2}.get(method, 3)
+        expected = {
+            "bp": depth + 2,
+            "scl-long": depth + 2,
+            "auglocal": min(2 * depth, 3) + 2,
+        }.get(method, 3)
         assert longest_flow(small(method, depth=depth)) == expected
 
 
