@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import collections
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delog_nb.experiment import ExperimentError
+from delog_nb.instruments.cores import cores
 
 if TYPE_CHECKING:
     from delog_nb.grading.submissions import Row
@@ -32,7 +32,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=min(2, os.cpu_count() or 1),
+        default=min(2, cores()),
         help="exercises checked at the same time, 1 GB of memory each (default: 2)",
     )
     parser.add_argument(

@@ -7,7 +7,6 @@ import itertools
 import shlex
 import sys
 from collections import Counter
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
     add_force_flag,
+    add_workers_flag,
     checkpoint_seconds,
     experiment_values,
     plugin_words,
@@ -42,6 +42,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=Path("runs/compare"),
         help="folder for summary.csv, report.html and the records (default: runs/compare)",
     )
+    add_workers_flag(parser)
     add_checkpoint_flag(parser)
     add_force_flag(parser)
     add_experiment_flags(parser, without=("method", "net", "seed"))
@@ -85,13 +86,16 @@ def run(values: argparse.Namespace) -> int:
     every = checkpoint_seconds(values)
     todo, reasons = experiments(values)
 
-    from delog_nb.cli.shared.progress import Progress, stop_on_signal
+    from delog_nb.cli.shared.progress import Runs, stop_on_signal
     from delog_nb.cli.train import is_recorded
-    from delog_nb.data import ImageData, load
+    from delog_nb.data import load
+    from delog_nb.grids.job import Outcome, threads
+    from delog_nb.grids.sweep import sweep
+    from delog_nb.grids.workers import Workers, at_a_time
     from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.measure.estimate import check_memory
     from delog_nb.methods import obstacles
-    from delog_nb.records import train_once
+    from delog_nb.records import load as load_record
     from delog_nb.records.summary import (
         csv_text,
         outcome,
@@ -101,37 +105,41 @@ def run(values: argparse.Namespace) -> int:
     )
     from delog_nb.training import planned_all
 
+    threads()  # refused here where OMP_NUM_THREADS is no number
     todo = planned_all(todo)
     reasons |= obstacles(todo)
     todo = possible(todo, reasons)
+    missing = [e for e in todo if not is_recorded(e, values.out)]
+    workers = max(1, min(values.workers or at_a_time(missing), len(missing)))
     if not values.force:
-        check_memory(e for e in todo if not is_recorded(e, values.out))
+        check_memory(missing, workers)
     check_writable(values.out, "summary.csv", "report.html")
+    if missing:
+        load(missing[0])  # what is downloaded or decoded is so once, and refused before any run
+    by_id = {e.run_id: e for e in todo}
 
-    @lru_cache(maxsize=1)
-    def images(seed: int) -> ImageData:
-        return load(next(e for e in todo if e.seed == seed))
+    def told(ended: Outcome) -> str:
+        e = by_id[ended.run_id]
+        label = f"{e.method_label}, {e.net_label}, seed {e.seed}"
+        text = "test {percent:.1f} % after {epochs} epochs of {sec_per_epoch:.2f} s"
+        return f"{label}: {outcome(load_record(values.out / ended.run_id), text)}"
 
-    records = []
-    with stop_on_signal() as asked:
-        for place, experiment in enumerate(todo, 1):
-            label = (
-                f"{place}/{len(todo)} {experiment.method_label}, "
-                f"{experiment.net_label}, seed {experiment.seed}"
-            )
-            record = train_once(
-                experiment,
-                values.out,
-                Progress(label),
-                asked.is_set,
-                data=lambda seed=experiment.seed: images(seed),  # type: ignore[misc]
-                checkpoint_every=every,
-            )
-            if record is None:
-                break
-            records.append(record)
-            text = "test {percent:.1f} % after {epochs} epochs of {sec_per_epoch:.2f} s"
-            print(f"{label}: {outcome(record, text)}", file=sys.stderr)
+    with stop_on_signal() as asked, Workers(workers) as executor:
+        display = Runs(len(todo), told)
+        progress = sweep(
+            todo,
+            values.out,
+            executor,
+            failed="again",
+            checkpoint_every=every,
+            slots=workers,
+            on_change=display,
+            should_stop=asked.is_set,
+        )
+        if asked.is_set():
+            executor.stop()
+    display.close()
+    records = [load_record(values.out / e.run_id) for e in todo if is_recorded(e, values.out)]
     if records:
         rows = summary(records)
         path = values.out / "summary.csv"
@@ -141,14 +149,16 @@ def run(values: argparse.Namespace) -> int:
         page = _write_page(records, values, notes)
         table = side_by_side(summary_for_people(rows))
         print(table, *(f"\n{note}" for note in notes), f"\nTable:  {path}", page, sep="\n")
-    if len(records) < len(todo):
+    for failed in (o for o in progress.outcomes.values() if o.state == "failed"):
+        print(f"Failed: {failed.run_id}: {failed.error}", file=sys.stderr)
+    if asked.is_set() and len(records) < len(todo):
         print(
             f"Stopped: {len(records)} of {len(todo)} runs are finished and kept in {values.out}; "
             f"the same command goes on from there",
             file=sys.stderr,
         )
         return asked.status
-    return 0
+    return int(bool(progress.failed))
 
 
 def _write_page(records: list[Record], values: argparse.Namespace, notes: list[str]) -> str:

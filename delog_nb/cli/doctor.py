@@ -60,7 +60,13 @@ def _device() -> str:
 def _threads() -> str:
     import torch
 
-    return f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    from delog_nb.experiment import Experiment
+    from delog_nb.grids.workers import at_a_time
+    from delog_nb.instruments.cores import cores
+
+    runs = at_a_time([Experiment()])
+    many = "one run" if runs == 1 else f"{runs} runs"
+    return f"{torch.get_num_threads()} of {cores()} cores; compare makes {many} at a time"
 
 
 def _memory() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import time
 from collections import Counter
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delog_nb.cli.shared.flags import (
-    NUMBERS,
     add_checkpoint_flag,
     add_force_flag,
     add_plugin_flag,
+    add_workers_flag,
     checkpoint_seconds,
 )
 from delog_nb.experiment import Experiment, ExperimentError
@@ -27,7 +26,6 @@ from delog_nb.experiment.identity import revisions
 from delog_nb.grids import grid
 
 if TYPE_CHECKING:
-    from delog_nb.grids.job import Outcome
     from delog_nb.grids.sweep import Progress
 
 
@@ -41,12 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_plugin_flag(parser)
     parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")
-    parser.add_argument(
-        "--workers",
-        default=str(min(os.cpu_count() or 1, NUMBERS["workers"].high)),
-        metavar="N",
-        help="runs at a time on this machine (default: its cores, %(default)s)",
-    )
+    add_workers_flag(parser)
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786"
     )
@@ -90,12 +83,12 @@ def run(values: argparse.Namespace) -> int:
     begin = time.monotonic()
     described, by_grid = _grids(values.grids)
     until = begin + (math.inf if values.hours is None else values.hours * 3600)
-    workers: int = values.workers
     resources = _resources(values)
     notebook = _notebook(values)
 
     from delog_nb.grids.job import is_finished, threads
     from delog_nb.grids.sweep import plan
+    from delog_nb.grids.workers import at_a_time
 
     threads()  # refused here where OMP_NUM_THREADS is no number
     every = [e for wanted in by_grid for e in wanted]
@@ -106,6 +99,7 @@ def run(values: argparse.Namespace) -> int:
         for e in experiments
         if out is None or not is_finished(out / e.run_id, notebook is not None)
     ]
+    workers: int = values.workers or at_a_time(missing)
     if values.dry_run:
         _print_plan(described, experiments, missing, out, workers, notebook is not None)
         for outcome in unknown:
@@ -114,7 +108,7 @@ def run(values: argparse.Namespace) -> int:
     if out is None:
         raise ExperimentError("--out is missing: name the folder for the runs, as in --out runs")
 
-    from delog_nb.cli.shared.progress import stop_on_signal
+    from delog_nb.cli.shared.progress import Runs, stop_on_signal
     from delog_nb.grids.sweep import sweep
     from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.measure.estimate import check_memory
@@ -140,13 +134,13 @@ def run(values: argparse.Namespace) -> int:
         def should_stop() -> bool:
             return asked.is_set() or time.monotonic() > until
 
-        display = _Display(len(experiments) + len(unknown))
+        display = Runs(len(experiments) + len(unknown))
         progress = sweep(
             every,
             out,
             executor,
             notebook=notebook,
-            retry_failed=values.retry_failed,
+            failed="only" if values.retry_failed else "left",
             keep_checkpoints=values.keep_checkpoints,
             keep_features=values.keep_features,
             checkpoint_every=checkpoint_seconds(values),
@@ -295,28 +289,6 @@ def _print_plan(
         f"{len(experiments)} runs, {done_count} of them done; the others take about "
         f"{duration(seconds)} with {workers} workers on a machine like this one"
     )
-
-
-class _Display:
-    """A bar on a terminal, a line for each run that ended elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._bar: Any = tqdm(total=total, unit=" runs", disable=None)
-
-    def __call__(self, progress: Progress, outcome: Outcome | None) -> None:
-        self._bar.total = progress.total
-        self._bar.n = len(progress.outcomes)
-        self._bar.set_postfix_str(f"{progress.running} running, {progress.failed} failed")
-        if outcome is None or outcome.state == "busy":
-            return
-        if outcome.state == "failed" or self._bar.disable:
-            why = f": {outcome.error}" if outcome.error else f" in {outcome.seconds:.1f} s"
-            self._bar.write(f"{outcome.run_id} {outcome.state}{why} ({progress})", file=sys.stderr)
-
-    def close(self) -> None:
-        self._bar.close()
 
 
 def _report(progress: Progress, out: Path, stopped: int) -> int:

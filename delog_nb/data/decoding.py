@@ -1,7 +1,6 @@
 """Image files to uint8 arrays."""
 
 import io
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from delog_nb.data.images import DataError
+from delog_nb.instruments.cores import cores
 
 MOST_PIXELS = 20_000_000  # of an image before it is resized
 # what a folder's images can be; Pillow knows more, of which one starts other programs
@@ -49,7 +49,7 @@ def decode_all(
             raise DataError(f"{name} is not a readable image: {why}") from error
         images[index] = np.asarray(pixels)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
         # of many pixels, which are refused; of odd metadata, which is not looked at
         warnings.filterwarnings("ignore", module=r"PIL\.")
         done = pool.map(one, range(len(names)))

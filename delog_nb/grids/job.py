@@ -159,7 +159,7 @@ def failure(folder: Path) -> str | None:
 
 def _train(experiment: Experiment, job: Job) -> None:
     folder = job.out / job.run_id
-    with (folder / LOG).open("a", encoding="utf-8") as log:
+    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log:  # a line at a time
         listeners = [_logger(log.write)]
         if job.keep_features:
             listeners.append(FeatureKeeper(folder))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import delog_nb
 from delog_nb.experiment import Experiment, ExperimentError, plugins
@@ -60,7 +61,7 @@ def sweep(
     executor: Executor,
     *,
     notebook: Path | None = None,
-    retry_failed: bool = False,
+    failed: Literal["left", "again", "only"] = "left",
     keep_checkpoints: bool = False,
     keep_features: bool = False,
     checkpoint_every: float = 60.0,
@@ -72,8 +73,7 @@ def sweep(
     """Run every experiment whose record is not below ``out`` yet.
 
     A run that another sweep is making in the same folder is waited for, and made here if that
-    sweep dies. Runs that failed before are not tried again, unless ``retry_failed`` says so: then
-    they are the only ones. A run whose worker or scheduler is lost leaves no error behind: the next
+    sweep dies. A run whose worker or scheduler is lost leaves no error behind: the next
     call makes it.
 
     Args:
@@ -83,7 +83,8 @@ def sweep(
             pool, ``dask.distributed.Client().get_executor()``, ``mpi4py.futures.MPIPoolExecutor()``
         notebook: executed for each run by papermill; None trains in the worker itself, which
             saves the start of a kernel
-        retry_failed: run those that failed before, and just those
+        failed: what becomes of runs that failed before: they are ``left``, tried ``again`` with
+            the others, or the ``only`` ones that are made
         keep_checkpoints: keep the weights of finished runs
         keep_features: keep what `delog_nb.measure.features` does; without ``notebook``
         checkpoint_every: seconds between two checkpoints of a run that a worker itself makes
@@ -97,17 +98,17 @@ def sweep(
         WriteError: ``out`` cannot be written.
     """
     check_writable(out)
-    wanted, failed = plan(experiments)
-    progress = Progress(len(wanted) + len(failed), {o.run_id: o for o in failed})
+    wanted, unknown = plan(experiments)
+    progress = Progress(len(wanted) + len(unknown), {o.run_id: o for o in unknown})
     todo: dict[str, Experiment] = {}
     for experiment in wanted:
         folder = out / experiment.run_id
         error = job.failure(folder)
         if job.is_finished(folder, notebook is not None):
             progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "kept")
-        elif error is not None and not retry_failed:
+        elif error is not None and failed == "left":
             progress.outcomes[experiment.run_id] = Outcome(experiment.run_id, "failed", error=error)
-        elif error is not None or not retry_failed:
+        elif error is not None or failed != "only":
             todo[experiment.run_id] = experiment
         else:
             progress.total -= 1

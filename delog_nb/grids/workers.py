@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -12,12 +13,25 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
-from delog_nb.experiment import DelogError
+from delog_nb.experiment import DelogError, Experiment
+from delog_nb.instruments.cores import cores
+from delog_nb.training import pick_device
 
 _TRIES = 3  # a call is tried again where its process was killed, so many times in all
+
+
+def at_a_time(experiments: Iterable[Experiment]) -> int:
+    """How many of the runs to make at a time: one for each core, with one thread; one on a GPU.
+
+    Two processes with a thread each make more runs an hour than one process with two.
+    """
+    alone = any(pick_device(experiment.device).type != "cpu" for experiment in experiments)
+    return 1 if alone else cores()
 
 
 class WorkerDied(DelogError):
@@ -54,7 +68,9 @@ class Workers(Executor):
                     1, self._context, initializer=_begin, initargs=(self._lifeline,)
                 )
             try:
-                return process.submit(fn, *args, **kwargs).result()
+                with _without_main():
+                    future = process.submit(fn, *args, **kwargs)
+                return future.result()
             except BrokenExecutor:
                 process.shutdown()
                 self._own.process = None
@@ -76,6 +92,21 @@ class Workers(Executor):
         """Wait for the calls that run, then end the processes."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         self._held.close()
+
+
+_MAIN = threading.Lock()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that start in the block do not run a caller's script again to have its names."""
+    with _MAIN:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _begin(lifeline: Connection) -> None:

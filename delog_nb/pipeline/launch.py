@@ -16,6 +16,7 @@ from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Sign
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from delog_nb.instruments.cores import cores
 from delog_nb.pipeline.watch import LAUNCHER, STATUS, STORE
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -32,7 +33,7 @@ def launch(words: Sequence[str], processes: int) -> int:
     # its messages are lists of what every rank was sent; ours is one sentence
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
+    os.environ["OMP_NUM_THREADS"] = threads or str(max(1, cores() // processes))
     try:
         with _signals_restored(), _meeting_place() as place:
             config = LaunchConfig(

@@ -25,6 +25,7 @@ from torch import Tensor
 from delog_nb.components.component import Method
 from delog_nb.data import ImageData, load
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
+from delog_nb.instruments.cores import cores
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
 from delog_nb.pipeline.stages import measure
@@ -111,14 +112,7 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
         measured = json.loads(result.read_text())
     measured["runs"] = [(first, end) for first, end in measured["runs"]]
     measured["tasks"] = [Task(*task) for task in measured["tasks"]]
-    return Race(cores=_cores(), **measured)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return Race(cores=cores(), **measured)
 
 
 def _run(command: list[str]) -> None:

@@ -40,7 +40,8 @@ def test_compare_leaves_table_page_and_records(
     assert (tmp_path / "report.html").stat().st_size > 1e6  # plotly is inside
     shown = capsys.readouterr()
     assert "Delog-SCL" in shown.out
-    assert "4/4 Delog-SCL, ConvNet, seed 1" in shown.err
+    assert "Delog-SCL, ConvNet, seed 1: test " in shown.err
+    assert "(4 of 4 done, 0 running, 0 failed)" in shown.err
     assert "\r" not in shown.err  # plain lines where there is no terminal
 
     written = {r.folder: (r.folder / "record.json").stat().st_mtime_ns for r in kept if r.folder}

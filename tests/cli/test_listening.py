@@ -47,10 +47,11 @@ def listening(*processes: psutil.Process) -> set[str]:
         ["train", *LONG, "--pipeline", "2"],
         ["train", *LONG, "--data-parallel", "2"],
         ["sweep", "GRID", "--no-notebook", "--workers", "2", "--checkpoint-every", "0"],
-        pytest.param(["sweep", "GRID", "--workers", "2"], marks=pytest.mark.long),
+        ["sweep", "GRID", "--workers", "2"],
     ],
     ids=lambda words: " ".join(w for w in words if w not in LONG),
 )
+@pytest.mark.long
 def test_a_commands_processes_listen_on_the_loopback_alone(
     words: list[str], tmp_path: Path
 ) -> None:

@@ -227,6 +227,7 @@ def test_ideas_go_through_workers_that_have_neither_file_nor_cell(tmp_path: Path
         assert same_history(record.history, train(run).history)
 
 
+@pytest.mark.long
 def test_a_plug_in_goes_through_papermill_and_dask(tmp_path: Path) -> None:
     """The worker has the run's folder, and neither the file nor the kernel that defined it."""
     from distributed import Client, LocalCluster

@@ -217,7 +217,7 @@ def test_one_failing_run_stops_no_other_and_is_retried_alone(tmp_path: Path) -> 
         (tmp_path / "elsewhere").rename(images)
         again = sweep([bad, *good], tmp_path / "out", executor)  # it is not tried again by itself
         assert (again.done, again.failed) == (2, 1)
-        retried = sweep([bad, *good], tmp_path / "out", executor, retry_failed=True)
+        retried = sweep([bad, *good], tmp_path / "out", executor, failed="only")
     assert (retried.total, retried.done, retried.failed) == (3, 3, 0)
     assert not (tmp_path / "out" / bad.run_id / job.ERROR).exists()
 

@@ -33,7 +33,8 @@ def one_after_another() -> dict[str, Any]:
     return {e.method: train(e) for e in experiments()}  # type: ignore[attr-defined, arg-type]
 
 
-@pytest.mark.parametrize("stages", [2, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 5))])
+@pytest.mark.long
+@pytest.mark.parametrize("stages", [2, 3, 5])
 def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bit(
     stages: int, tmp_path: Path, one_after_another: dict[str, Any]
 ) -> None:

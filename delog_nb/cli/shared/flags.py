@@ -186,6 +186,16 @@ def checkpoint_seconds(values: argparse.Namespace) -> float:
     return float(values.checkpoint_every)
 
 
+def add_workers_flag(parser: argparse.ArgumentParser) -> None:
+    """``--workers``: how many runs are made at a time."""
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        help="runs at a time on this machine, each a process with one thread (default: as many "
+        "as there are cores; 1 on a GPU)",
+    )
+
+
 def add_force_flag(parser: argparse.ArgumentParser) -> None:
     """Whether `delog_nb.measure.estimate.check_memory` is asked."""
     parser.add_argument(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
+from delog_nb.grids.job import Outcome
+from delog_nb.grids.sweep import Progress as Swept
 from delog_nb.training import (
     Ended,
     EpochEnded,
@@ -49,6 +51,32 @@ class Progress:
                 print(f"{self.label}: {epoch_line(row)}", file=sys.stderr)
         elif isinstance(event, Ended):
             self._bar.close()
+
+
+class Runs:
+    """Shows a sweep on standard error: a bar on a terminal, a line for each run elsewhere.
+
+    ``told`` says how a run ended that was made; by default how long it took.
+    """
+
+    def __init__(self, total: int, told: Callable[[Outcome], str] | None = None) -> None:
+        self._told = told or (lambda run: f"{run.run_id} {run.state} in {run.seconds:.1f} s")
+        self._bar: Any = tqdm(total=total, unit=" runs", disable=None)
+
+    def __call__(self, progress: Swept, outcome: Outcome | None) -> None:
+        self._bar.total = progress.total
+        self._bar.n = len(progress.outcomes)
+        self._bar.set_postfix_str(f"{progress.running} running, {progress.failed} failed")
+        if outcome is None or outcome.state == "busy":
+            return
+        if outcome.error:
+            text = f"{outcome.run_id} {outcome.state}: {outcome.error}"
+            self._bar.write(f"{text} ({progress})", file=sys.stderr)
+        elif self._bar.disable:
+            self._bar.write(f"{self._told(outcome)} ({progress})", file=sys.stderr)
+
+    def close(self) -> None:
+        self._bar.close()
 
 
 class Stop(threading.Event):

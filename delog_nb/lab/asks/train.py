@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from delog_nb import training
 from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment, ExperimentError
+from delog_nb.grids.job import Outcome
+from delog_nb.grids.sweep import Progress, sweep
+from delog_nb.grids.workers import Workers, at_a_time
+from delog_nb.instruments.run_files import LOG
 from delog_nb.lab.asks.session import headless
-from delog_nb.records import Record, record_of
+from delog_nb.records import Record, load, record_of
 from delog_nb.records.summary import outcome
 from delog_nb.training import Ended, Event, Started, Stepped
 
@@ -35,10 +42,17 @@ def train_all(
 ) -> list[Record]:
     """Train each experiment, with a progress bar before a person and a line for each finished run.
 
-    ``data`` are images already loaded for them; ``on_event`` gets every run's events.
+    On several cores as many runs are made at a time, by processes with one thread each; on one
+    core, on a GPU, or with ``data`` or ``on_event``, one after another in this process.
+    Interrupted (the stop button of a notebook), all of them end.
+
+    Args:
+        experiments: the runs
+        data: images to train on instead of those that the experiments name
+        on_event: gets every run's events
 
     Raises:
-        ExperimentError: an experiment stands twice.
+        ExperimentError: an experiment stands twice, or, in another process, failed.
         DelogError: as `delog_nb.train`.
 
     >>> from delog_nb import lab
@@ -47,21 +61,85 @@ def train_all(
     BP, ConvNet, seed 0: ... % of test images after 2 epochs of ... s
     1
     """
-    experiments, records = list(experiments), []
+    experiments = list(experiments)
     for experiment in experiments:
         if experiments.count(experiment) > 1:
             raise ExperimentError(f"{label_of(experiment)} stands twice: it is no second seed")
-    for experiment in experiments:
-        watching = [w for w in (_progress(label_of(experiment)), on_event) if w is not None]
+    workers = min(at_a_time(experiments), len(experiments))
+    if workers < 2 or data is not None or on_event is not None:
+        return [_train_here(experiment, data, on_event) for experiment in experiments]
+    return _train_in_workers(training.planned_all(experiments), workers)
 
-        def tell(event: Event, watching: Sequence[Callable[[Event], None]] = watching) -> None:
-            for watch in watching:
-                watch(event)
 
-        run = training.train(experiment, tell, data=data)
-        records.append(record_of(run))
-        print(line_of(records[-1]))  # noqa: T201
-    return records
+def _train_here(
+    experiment: Experiment, data: ImageData | None, on_event: Callable[[Event], None] | None
+) -> Record:
+    watching = [w for w in (_progress(label_of(experiment)), on_event) if w is not None]
+
+    def tell(event: Event) -> None:
+        for watch in watching:
+            watch(event)
+
+    record = record_of(training.train(experiment, tell, data=data))
+    print(line_of(record))  # noqa: T201
+    return record
+
+
+def _train_in_workers(planned: Sequence[Experiment], workers: int) -> list[Record]:
+    """The runs' records, made in a folder that goes again; their lines are in the runs' order."""
+    found: dict[str, Record] = {}
+    waiting = [e.run_id for e in planned]
+    with tempfile.TemporaryDirectory() as place, Workers(workers) as executor:
+        folder = Path(place)
+        bar = _EpochsBar(folder, sum(e.epochs for e in planned))
+
+        def on_change(_: Progress, outcome: Outcome | None) -> None:
+            if outcome is None:
+                return
+            if outcome.error:
+                raise ExperimentError(outcome.error)
+            found[outcome.run_id] = replace(load(folder / outcome.run_id), folder=None)
+            while waiting and waiting[0] in found:
+                print(line_of(found[waiting.pop(0)]))  # noqa: T201
+
+        try:
+            sweep(
+                planned,
+                folder,
+                executor,
+                slots=workers,
+                on_change=on_change,
+                should_stop=bar.look,
+            )
+        except ExperimentError:
+            executor.stop()
+            raise
+        finally:
+            bar.close()
+    return [found[e.run_id] for e in planned]
+
+
+class _EpochsBar:
+    """Before a person, a bar of the epochs that the runs in a folder have logged."""
+
+    def __init__(self, folder: Path, epochs: int) -> None:
+        self._folder, self._bar = folder, None
+        if not headless():
+            from tqdm.notebook import tqdm
+
+            self._bar = tqdm(total=epochs, desc="all runs", leave=False, unit="epoch")
+
+    def look(self) -> bool:
+        """Show what is logged now; False, since nobody asks to stop."""
+        if self._bar is not None:
+            logs = self._folder.glob(f"*/{LOG}")
+            self._bar.n = sum(log.read_text(encoding="utf-8").count(" epoch ") for log in logs)
+            self._bar.refresh()
+        return False
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _progress(label: str) -> Callable[[Event], None] | None:
