@@ -179,7 +179,7 @@ def test_the_core_loads_no_widgets_figures_or_tables() -> None:
 def test_ctrl_c_keeps_what_is_finished_and_says_where(tmp_path: Path) -> None:
     """A real process, interrupted in its second run."""
     command = [sys.executable, "-m", "delog_nb", "compare", *SMALL, "--methods", "bp,al"]
-    command += ["--epochs", "60", "--seeds", "1", "--out", str(tmp_path)]
+    command += ["--epochs", "60", "--seeds", "1", "--workers", "1", "--out", str(tmp_path)]
     command += ["--checkpoint-every", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("*-al-*/checkpoint.pt")):
