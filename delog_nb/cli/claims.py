@@ -6,11 +6,9 @@ import argparse
 import math
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.shared.flags import path_of
-from delog_nb.experiment import ExperimentError
+from delog_nb.cli.shared.flags import add_results_flag, results_folder
 
 if TYPE_CHECKING:
     from delog_nb.course.assessing import Assessment, Finding
@@ -28,23 +26,18 @@ _HEAD = (
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true", help="print a page in Markdown")
-    parser.add_argument(
-        "--results",
-        type=path_of,
-        default=Path("results"),
-        help="folder of the studies (default: results)",
-    )
+    add_results_flag(parser)
 
 
 def run(values: argparse.Namespace) -> int:
     """Print the paper's claims, and the course's own, with every planned comparison."""
-    if not values.results.is_dir():
-        raise ExperimentError(f"{values.results} is not a folder: name the one of the studies")
+    folder = results_folder(values)
+
     from delog_nb.course.claims import checklist
     from delog_nb.course.evidence import kept
     from delog_nb.course.own_claims import OURS
 
-    studies = kept(values.results)
+    studies = kept(folder)
     found = [*checklist(studies), *checklist(studies, OURS)]
     print(_markdown(found) if values.markdown else _text(found))
     return 0
@@ -96,7 +89,9 @@ def _markdown(found: list[Assessment]) -> str:
         "# The paper's claims",
         "Written by `delog-nb claims --markdown`. Comparisons, studies, seeds, margin and what "
         "would be against a claim were committed before the runs "
-        "(`delog_nb/course/claims.py`, `experiments/evidence/`).",
+        "(`delog_nb/course/claims.py`, `experiments/evidence/`). One choice was changed after the "
+        "first run of *long* and before all others: its learning rate, for every method (the note "
+        "in `long-1.yaml` says why; that run is kept in `results/start`).",
         "Differences are of test accuracy after the last epoch unless they say otherwise, by seed. "
         "The intervals of a claim's deciding comparisons hold together with 95 % (Bonferroni), "
         "and so do those that stand beside it. A comparison *holds* "

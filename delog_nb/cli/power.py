@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delog_nb.cli.shared.flags import path_of
-from delog_nb.experiment import ExperimentError
+from delog_nb.cli.shared.flags import add_results_flag, results_folder
 
 if TYPE_CHECKING:
     from delog_nb.course.assessing import Planned
@@ -31,12 +30,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="with --spread: how many comparisons share the 5 %% (default: 1)",
     )
-    parser.add_argument(
-        "--results",
-        type=path_of,
-        default=Path("results"),
-        help="folder of the studies, and of the pilot cpu/ (default: results)",
-    )
+    add_results_flag(parser)
 
 
 def run(values: argparse.Namespace) -> int:
@@ -46,9 +40,7 @@ def run(values: argparse.Namespace) -> int:
     if values.spread is not None:
         print(aligned(_at(values.spread, values.comparisons)))
         return 0
-    if not values.results.is_dir():
-        raise ExperimentError(f"{values.results} is not a folder: name the one of the studies")
-    print(aligned([list(_HEAD), *_plan(values.results)]))
+    print(aligned([list(_HEAD), *_plan(results_folder(values))]))
     print(
         "In points. Of: comparisons of the claim, which share 5 %. Spread: standard deviation of "
         "the difference\nover seeds. Decided: the smallest true difference that is found with a "

@@ -185,18 +185,18 @@ def _judged(c: Comparison, family: int) -> Finding:
         c.label,
         verdict_of(low, high, c.above),
         c.missing if not values else "one seed" if len(values) == 1 else f"{len(values)} seeds",
-        mean,
-        std,
-        low,
-        high,
-        c.above,
-        len(values),
-        min(family * difference(c.gaps, dict.fromkeys(c.gaps, c.above)).p, 1.0),  # NaN stays
-        level,
-        c.study,
-        c.planned,
-        c.decides,
-        family,
+        mean=mean,
+        std=std,
+        low=low,
+        high=high,
+        above=c.above,
+        seeds=len(values),
+        p=min(family * difference(c.gaps, dict.fromkeys(c.gaps, c.above)).p, 1.0),  # NaN stays
+        level=level,
+        study=c.study,
+        planned=c.planned,
+        decides=c.decides,
+        family=family,
     )
 
 

@@ -196,6 +196,24 @@ def add_workers_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_results_flag(parser: argparse.ArgumentParser) -> None:
+    """``--results``: where the studies of the evidence are."""
+    parser.add_argument(
+        "--results",
+        type=path_of,
+        default=Path("results"),
+        help="folder of the studies, and of the pilot cpu/ (default: results)",
+    )
+
+
+def results_folder(values: argparse.Namespace) -> Path:
+    """That folder. Raises `ExperimentError` where there is none."""
+    folder: Path = values.results
+    if not folder.is_dir():
+        raise ExperimentError(f"{folder} is not a folder: name the one of the studies")
+    return folder
+
+
 def add_force_flag(parser: argparse.ArgumentParser) -> None:
     """Whether `delog_nb.measure.estimate.check_memory` is asked."""
     parser.add_argument(

@@ -133,7 +133,8 @@ class _EpochsBar:
         """Show what is logged now; False, since nobody asks to stop."""
         if self._bar is not None:
             logs = self._folder.glob(f"*/{LOG}")
-            self._bar.n = sum(log.read_text(encoding="utf-8").count(" epoch ") for log in logs)
+            lines = [len(log.read_text(encoding="utf-8").splitlines()) for log in logs]
+            self._bar.n = sum(max(0, count - 1) for count in lines)  # the first says: it begins
             self._bar.refresh()
         return False
 
