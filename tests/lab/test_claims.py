@@ -153,3 +153,11 @@ def test_evidence_is_what_each_studys_grids_have(
     own = of_the_papers_size()
     save(own, tmp_path / "runs" / "table2")
     assert [run.run_id for run in lab.evidence()["full"]] == [own.run_id]
+
+
+def test_where_nothing_is_measured_the_figure_says_so() -> None:
+    shown = lab.findings([claim(Untested("d − e", "no data"))])
+    assert not any(trace.x for trace in shown.figure.data)
+    assert shown.figure.layout.annotations[0].text == "Nothing to show yet"
+    assert shown.says.endswith("Nothing to show yet.")
+    assert shown.table["Verdict"].tolist() == [UNTESTED]

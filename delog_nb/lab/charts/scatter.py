@@ -120,6 +120,11 @@ def scatter(
             tickvals=list(range(len(rows))), ticktext=[escaped(row) for row in rows],
             range=[len(rows) - 0.4, -0.6], ticksuffix="  ", automargin=True, zeroline=False,
         )  # fmt: skip
+    if not table:
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
+        figure.add_annotation(text=_EMPTY, showarrow=False, font_size=16)
+        says = says or sentence(title, _EMPTY)
     if level is not None:
         figure.add_vline(x=level, line={"color": SOFT, "width": 2})
     if square:
@@ -130,6 +135,9 @@ def scatter(
     return Exhibit(
         figure, _as_table(table, bool(rows), x, y), says or _told(title, table, x), digits
     )
+
+
+_EMPTY = "Nothing to show yet"
 
 
 def _apart(own: Mapping[str, Sequence[Point]], name: str, row: str) -> float:
