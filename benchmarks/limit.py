@@ -81,9 +81,7 @@ class Apart:
 
     def limit(self, times: int = 3) -> float:
         """Seconds of the products alone, each the least of ``times`` on tensors made alike."""
-        return sum(
-            count * _least(self.calls[key](), times) for key, count in self.products.items()
-        )
+        return sum(count * _least(self.calls[key](), times) for key, count in self.products.items())
 
 
 class _Recorder(TorchDispatchMode):

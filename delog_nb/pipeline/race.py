@@ -28,11 +28,12 @@ from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.instruments.cores import cores
 from delog_nb.pipeline import Pipeline, check, joined, launch
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
-from delog_nb.pipeline.stages import measure
-from delog_nb.training import Batches, Taken, train
+from delog_nb.pipeline.stages import first_of, step_of
+from delog_nb.training import Batches, Taken, evaluating, local_losses, train
 
 _MOST_SECONDS = 300.0
 _PATIENCE = 20.0  # seconds that the launcher has to end its processes
+_STEADY = 1.5  # seconds over which a stage is timed
 
 
 class RaceError(DelogError):
@@ -44,9 +45,10 @@ class Race:
     """What `race` measured; seconds.
 
     ``rates`` are images per second of one process and of the pipeline, medians over epochs.
-    ``alone`` and ``together`` are the times of a step of each component: while one process computes
-    and the others wait, and while all compute at once. ``runs`` are the components [first, end) of
-    each stage, ``tasks`` what the stages did in the epoch of median length.
+    ``alone`` and ``together`` are the times that a batch takes in each stage: while the other
+    processes wait, and while all compute at once, as they do in the run. ``runs`` are the
+    components [first, end) of each stage, ``tasks`` what the stages did in the epoch of median
+    length.
     """
 
     cores: int
@@ -61,7 +63,7 @@ class Race:
 
     @property
     def slower_together(self) -> float:
-        """How many times as long a step takes while all processes compute.
+        """How many times as long a batch takes while all processes compute.
 
         1 if each has a core to itself; the number of processes if they take turns on one.
         """
@@ -72,15 +74,15 @@ class Race:
         """Batches an epoch."""
         return 1 + max(task.batch for task in self.tasks)
 
-    def stages(self, components: list[float]) -> list[float]:
-        """Seconds of a step of each stage, from those of the components."""
-        return [sum(components[first:end]) for first, end in self.runs]
-
     @property
     def predicted(self) -> Schedule:
-        """The simulator's Table 1 from the components' times ``together``."""
+        """The simulator's Table 1 from the stages' times ``together``."""
+        return self.predict(self.together)
+
+    def predict(self, stages: list[float]) -> Schedule:
+        """The simulator's Table 1 from any times of the stages, with the link that was measured."""
         # two buffers on each side of a link let three batches wait in it
-        run = table_1(self.stages(self.together), self.batches, self.link, queue=3)
+        run = table_1(stages, self.batches, self.link, queue=3)
         return replace(run, name="predicted")
 
     @property
@@ -154,10 +156,26 @@ class _Noted(Pipeline):
         batches: Batches,
         context: torch.autocast,
     ) -> Method:
-        # the others wait for what rank 0 has to share
-        alone = measure(method.parts(), batches, context) if self.rank == 0 else []
-        self.alone: list[float] = self.share_from(0, alone)
-        return super().assign(method, batches, context)
+        own = super().assign(method, batches, context)
+        r, batch = first_of(batches)
+        below = method.parts()[: self.components.start]
+        with torch.no_grad(), evaluating(Method(below)):  # running statistics stay as they are
+            for made in local_losses(below, r, batch, context):
+                r, batch = made.r, made.batch
+        own_step = step_of(own.parts(), r, batch, context)
+
+        def step() -> None:
+            if not below:
+                first_of(batches)  # making a batch is work of the first stage
+            own_step()
+
+        for rank in range(self.size):
+            dist.barrier()
+            if rank == self.rank:
+                self.alone = _steady(step)
+        dist.barrier()
+        self.together = _steady(step)
+        return own
 
     def begin(self, counts: list[int]) -> None:
         super().begin(counts)
@@ -205,12 +223,13 @@ def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
     )
     link = _link_seconds(link_bytes, team.rank)
     every = team.gather(team.epochs)
+    times = team.gather((team.alone, team.together))
     if not team.reports:
         return
     ours = run.model.state_dict()
     measured = {
-        "alone": team.alone,
-        "together": team.seconds,
+        "alone": [alone for alone, _ in times],
+        "together": [together for _, together in times],
         "runs": team.runs,
         "link": link,
         "link_bytes": link_bytes,
@@ -246,6 +265,18 @@ def _link_seconds(size: int, rank: int) -> float:
                 work.wait()
         taken.append(time.monotonic() - begin)
     return median(taken[1:])
+
+
+def _steady(step: Callable[[], object]) -> float:
+    """Median seconds of a call of ``step``, repeated for as long as the other processes do."""
+    step()
+    taken: list[float] = []
+    end = time.monotonic() + _STEADY
+    while time.monotonic() < end or len(taken) < 3:
+        begin = time.monotonic()
+        step()
+        taken.append(time.monotonic() - begin)
+    return median(taken)
 
 
 def _typical(stages: list[list[list[tuple[float, float]]]]) -> list[Task]:

@@ -1,7 +1,7 @@
 """The pipeline as a team: runs of components on ranks, batches handed on from one to the next."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -150,18 +150,18 @@ def measure(parts: list[Component], batches: Batches, context: torch.autocast) -
     making, (r, batch) = _timed(partial(first_of, batches), batches.device)
     seconds = []
     for part in parts:
-        taken, (r, batch, _) = _timed(_step_of(part, r.detach(), batch, context), r.device)
+        taken, (r, batch, _) = _timed(step_of([part], r.detach(), batch, context), r.device)
         seconds.append(taken)
     seconds[0] += making
     return seconds
 
 
-def _step_of(
-    part: Component, r: Tensor, batch: Batch, context: torch.autocast
+def step_of(
+    parts: Sequence[Component], r: Tensor, batch: Batch, context: torch.autocast
 ) -> Callable[[], tuple[Tensor, Batch, list[Tensor]]]:
-    """A step of a copy of ``part``."""
-    copied = [copy.deepcopy(part)]
-    adams = [torch.optim.Adam(copied[0].parameters(), fused=True)]
+    """A training step of copies of ``parts`` on a batch."""
+    copied = [copy.deepcopy(part) for part in parts]
+    adams = [torch.optim.Adam(part.parameters(), fused=True) for part in copied]
     return lambda: train_step(copied, adams, local_losses(copied, r, batch, context))
 
 
