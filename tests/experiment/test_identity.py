@@ -40,7 +40,7 @@ IDS = {
     "cifar10-resnet-cifar-bp-s0-e709e15277": {
         "preset": "paper", "method": "bp", "net": "resnet-cifar", "dataset": "cifar10",
     },
-    "digits-vit-early-exit-s0-129617db6a": {
+    "digits-vit-early-exit-s0-88674cf316": {
         "preset": "paper", "method": "early-exit", "net": "vit", "heads": 2, "cut": "layer",
     },
     "folder-convnet-delog-scl-s0-3d6cbcdfe9": {
