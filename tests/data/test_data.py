@@ -22,17 +22,28 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from sklearn.datasets import load_digits
 from support.runs import make_folder
 
 from delog_nb import Experiment, data
 from delog_nb.data import DataError, decoding
 from delog_nb.data.images import statistics, stratified
 from delog_nb.data.sources import folder, tiny_imagenet
+from delog_nb.data.sources.digits import read_digits
 from delog_nb.data.sources.tiny_imagenet import TinyImageNetSource
 
 
 def load(**values: object) -> data.ImageData:
     return data.load(Experiment(**values))
+
+
+def test_digits_are_those_that_scikit_learn_reads() -> None:
+    expected = load_digits()
+    train_x, train_y, test_x, test_y = read_digits()
+    pixels = np.concatenate([train_x, test_x])[..., 0] * (16 / 255)
+    found = np.column_stack([pixels.round().reshape(1797, 64), np.concatenate([train_y, test_y])])
+    wanted = np.column_stack([expected.data, expected.target])
+    assert sorted(map(tuple, found)) == sorted(map(tuple, wanted))
 
 
 def test_digits_are_real_digits_split_by_class() -> None:
