@@ -39,3 +39,22 @@ def checkpointed_step(
     loss.backward()
     optimizer.step()
     return [loss.detach()]
+
+
+def accumulated_step(
+    method: Method, optimizer: torch.optim.Optimizer, r: Tensor, t: Tensor, parts: int
+) -> list[Tensor]:
+    """BP on ``parts`` pieces of the batch one after another, whose gradients are added up.
+
+    The gradient is the whole batch's where no layer normalises over the batch, and no loss compares
+    samples.
+    """
+    optimizer.zero_grad()
+    loss = torch.zeros(())
+    (component,) = method.parts()
+    for images, labels in zip(r.chunk(parts), t.chunk(parts), strict=True):
+        share = component(images, Batch.of(labels))[2] * (len(images) / len(r))
+        share.backward()
+        loss += share.detach()
+    optimizer.step()
+    return [loss]

@@ -129,9 +129,9 @@ def measure() -> Report:
         "Start",
         f"Seconds of each phase, medians of {ROUNDS} fresh processes. train: `delog-nb train`, up "
         "to its first step; kernel: up to the first figure of `lab`; worker: a process of "
-        "`compare` and `sweep`. The first optimizer, or the first network on the meta device, makes "
-        "torch import its compiler, about a second: in train while the memory is checked, in a "
-        "worker in its first run.",
+        "`compare` and `sweep`. The first optimizer, or the first network on the meta device, "
+        "makes torch import its compiler, which takes a second: in train while the memory is "
+        "checked, in a worker in its first run.",
     )
     for name, phases in (
         ("train", train_phases),
