@@ -4,8 +4,11 @@ import ast
 import io
 import textwrap
 import tokenize
+from pathlib import Path
 from typing import NamedTuple
 
+SHOWN = "delog_nb.losses", "delog_nb.methods"  # what a method takes from these is shown, too
+EVERY = "component", "declare", "batch"  # but not what every method takes
 _GAP = "  "
 _CODE = 100  # columns of a line of code
 _LEAST = 30  # columns that prose needs to stand beside code
@@ -102,6 +105,29 @@ def imported(source: str) -> list[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
+
+
+def taken(source: str) -> list[tuple[Path, str]]:
+    """The losses and objectives that a method's file takes from the package: (file, definition)."""
+    found = []
+    for module, name in imported(source):
+        if module.startswith(SHOWN) and not module.endswith(EVERY):
+            file = file_of(module)
+            for path in sorted(file.parent.glob("*.py")) if file.stem == "__init__" else [file]:
+                text = definition(path.read_text(encoding="utf-8"), name)
+                found += [(path, text)] if text else []
+    return found
+
+
+def file_of(module: str) -> Path:
+    """A module's file; to look it up would import its room, and torch."""
+    path = Path(__file__).parents[2].joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def place_of(path: Path) -> str:
+    """The end of a file's path, from the package on: ``delog_nb/methods/bp.py``."""
+    return "/".join(path.parts[-3:])
 
 
 def as_text(found: list[Passage], width: int) -> str:
