@@ -38,6 +38,7 @@ html_theme_options = {
 html_static_path = [str(_staged / "_static")]
 html_extra_path = [str(_staged / "_extra")]
 exclude_patterns = ["_static", "_extra"]
+html_favicon = str(_staged / "_static/favicon.svg")
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"type": "module"})]
 html_copy_source = False

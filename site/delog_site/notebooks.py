@@ -42,7 +42,7 @@ def lesson(student: Path, links: Links, figures: Figures) -> str:
 
 
 def page(path: Path, links: Links, figures: Figures) -> str:
-    """A notebook that is no lesson, such as the start page, with its own outputs; code is hidden."""
+    """A notebook that is no lesson, such as the start page: its own outputs, and no code."""
     parts = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
@@ -64,7 +64,7 @@ def quiz(path: Path, evidence: str, links: Links) -> str:
             claim, why, *_ = claims[number[1]].split("\n\n")
             question = f"{number[1]}. {claim}"
             parts.append(raw(asked(question, verdicts)))
-            answer = f"<p><b>{_verdict(why)}.</b> {why.partition('.** ')[2]}</p>"
+            answer = f"<p><b>{_verdict(why).capitalize()}.</b> {why.partition('.** ')[2]}</p>"
             parts.append(raw(answered(question, answer)))
     return "\n\n".join(parts) + "\n"
 

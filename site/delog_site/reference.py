@@ -21,9 +21,7 @@ def reference(root: Path) -> str:
         parts += [_title(module, "-"), f".. py:currentmodule:: {module}", ""]
         parts.append(_inside(ast.get_docstring(_tree(_file(package, module))) or "", 0))
         for name, place in names.items():
-            found = _find(_file(package, place), name)
-            if found is not None:
-                parts.append(_described(name, found))
+            parts.append(_described(name, _find(package, place, name)))
     return "\n".join(parts) + "\n"
 
 
@@ -34,7 +32,7 @@ def _public(package: Path) -> dict[str, dict[str, str]]:
     found = {"delog_nb": {name: place for place, names in top.items() for name in names}}
     for room in _ROOMS:
         names = _assigned(package / room / "__init__.py", "__all__")
-        found[f"delog_nb.{room}"] = {name: f"delog_nb.{room}" for name in names}
+        found[f"delog_nb.{room}"] = dict.fromkeys(names, f"delog_nb.{room}")
     found["delog_nb.lab"] = {
         name: place if place.startswith("delog_nb.") else f"delog_nb.lab.{place}"
         for place, names in lab.items()
@@ -50,17 +48,24 @@ def _assigned(path: Path, name: str) -> dict[str, list[str]] | list[str]:
     raise ValueError(f"{path} assigns no {name}")
 
 
-def _find(path: Path, name: str) -> Definition | None:
-    """A function or class of this name in a file, or in the folder that it opens."""
+def _find(package: Path, module: str, name: str) -> Definition | ast.Assign:
+    """Where a module defines this name, or a file of its folder, or one that it imports from."""
+    path = _file(package, module)
     files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-    for file in sorted(files, key=lambda f: f != path):
-        for node in _tree(file).body:
-            if isinstance(node, Definition) and node.name == name:
-                return node
-    return None
+    for node in (node for file in files for node in _tree(file).body):
+        if isinstance(node, Definition) and node.name == name:
+            return node
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return node
+    for node in (node for file in files for node in _tree(file).body):
+        if isinstance(node, ast.ImportFrom) and name in (alias.name for alias in node.names):
+            return _find(package, node.module or "", name)
+    raise ValueError(f"{module} defines no {name}")
 
 
-def _described(name: str, node: Definition) -> str:
+def _described(name: str, node: Definition | ast.Assign) -> str:
+    if isinstance(node, ast.Assign):
+        return f".. py:data:: {name}\n   :value: {ast.unparse(node.value)}\n"
     kind = "class" if isinstance(node, ast.ClassDef) else "function"
     lines = [f".. py:{kind}:: {name}{_signature(node)}", ""]
     lines.append(_inside(ast.get_docstring(node) or "", 3))

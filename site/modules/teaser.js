@@ -1,6 +1,6 @@
 // The opening figure: five blocks in a row, which the reader cuts into pieces.
 const SVG = "http://www.w3.org/2000/svg";
-const BLOCKS = 5, WIDE = 88, GAP = 28, LEFT = 24, TOP = 78, HIGH = 62, BELOW = 186;
+const BLOCKS = 5, WIDE = 88, GAP = 28, LEFT = 24, TOP = 60, HIGH = 62, BELOW = 166;
 const left = (k) => LEFT + k * (WIDE + GAP); // of block k, from 0
 
 function draw(tag, attributes, text) {
@@ -72,7 +72,7 @@ function cutter(k, cuts, change) {
 
 function render({ model, el }) {
   const cuts = model.get("cuts") ?? Array(BLOCKS - 1).fill(false);
-  const svg = draw("svg", { viewBox: "0 0 600 216", class: "teaser" });
+  const svg = draw("svg", { viewBox: "0 0 600 194", class: "teaser" });
   const status = document.createElement("p");
   const tip = draw("marker", {
     id: "tip", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 4.5, markerHeight: 4.5, orient: "auto",
