@@ -96,10 +96,11 @@ function control(label, texts, place, inOrder, act) {
   const element = document.createElement("label");
   const name = document.createElement("span");
   const input = document.createElement(inOrder ? "input" : "select");
-  const value = document.createElement("output");
+  const value = document.createElement("b");
   name.textContent = label;
   if (inOrder) Object.assign(input, { type: "range", min: 0, max: texts.length - 1, step: 1 });
   else input.append(...texts.map((text, k) => new Option(text, k)));
+  value.setAttribute("aria-hidden", "true"); // the slider says it itself
   const show = (now) => {
     input.value = now;
     if (inOrder) {

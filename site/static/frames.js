@@ -9,7 +9,7 @@ export function playFrames(drawing, frames, slider) {
   const label = document.createElement("label");
   const name = document.createElement("span");
   const input = document.createElement("input");
-  const value = document.createElement("output");
+  const value = document.createElement("b");
   name.textContent = (slider?.currentvalue?.prefix ?? "Frame").replace(/: $/, "");
   Object.assign(input, { type: "range", min: 0, max: frames.length - 1, step: 1 });
   input.value = slider?.active ?? 0;
@@ -19,7 +19,9 @@ export function playFrames(drawing, frames, slider) {
     input.setAttribute("aria-valuetext", frame.name);
     return Plotly.animate(drawing, [{ data: frame.data }], STILL);
   };
+  value.setAttribute("aria-hidden", "true"); // the slider says it itself
   value.textContent = frames[input.value].name;
+  input.setAttribute("aria-valuetext", value.textContent);
   input.addEventListener("input", show);
   label.append(name, input, value);
   bar.className = "choices";
