@@ -24,7 +24,6 @@ myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]
 default_role = "py:obj"
 add_module_names = False
-python_maximum_signature_line_length = 88
 mathjax_path = "mathjax/tex-chtml.js"
 mathjax3_config = {"options": {"enableMenu": False}}  # the menu would be loaded from elsewhere
 highlight_language = "none"

@@ -83,12 +83,14 @@ class Links:
 
         return _HREF.sub(changed, text)
 
-    def binder(self, name: str) -> str:
-        """Where Binder opens a notebook; empty without an address on GitHub."""
-        if not self.address.startswith("https://github.com/"):
-            return ""
-        repository = self.address.removeprefix("https://github.com/")
-        return f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks/{name}"
+    def launchers(self, name: str) -> dict[str, str]:
+        """By service, where a notebook runs; none without an address on GitHub."""
+        host, _, repository = self.address.partition("github.com/")
+        if not host:
+            return {}
+        binder = f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks/{name}"
+        colab = f"https://colab.research.google.com/github/{repository}/blob/HEAD/notebooks/{name}"
+        return {"Binder": binder, "Colab": colab}
 
     def _elsewhere(self, place: str) -> str:
         folder, _, name = place.rpartition("/")

@@ -93,12 +93,15 @@ def _cell(
 
 
 def _ways_to_run(name: str, links: Links) -> str:
-    """The notebook to download, and Binder where there is an address."""
-    binder = links.binder(name)
+    """The notebook to download, and services that run it where the repository has an address."""
     ways = [f'<a class="button" href="downloads/{name}" download>Download this notebook</a>']
-    if binder:
-        ways.append(f'<a class="button" href="{binder}">Run it on Binder</a>')
-    return raw(f'<div class="ways"><p>{_NO_KERNEL}</p><p>{" ".join(ways)}</p></div>')
+    launchers = links.launchers(name)
+    for service, address in launchers.items():
+        ways.append(f'<a class="button" href="{address}">Run it on {service}</a>')
+    install = f"!git clone {links.address} && pip install -e 'delog_nb[lab]'"
+    first = f"<p>On Colab, run <code>{install}</code> first and restart the session.</p>"
+    colab = first if "Colab" in launchers else ""
+    return raw(f'<div class="ways"><p>{_NO_KERNEL}</p><p>{" ".join(ways)}</p>{colab}</div>')
 
 
 def _tags(cell: NotebookNode) -> list[str]:

@@ -21,6 +21,8 @@ document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") document.querySelectorAll(".sidebar-toggle:checked").forEach((b) => b.click());
 });
 
+for (const caption of document.querySelectorAll(".caption[role=heading]")) caption.ariaLevel = 2;
+
 // What scrolls sideways can be scrolled by keyboard.
 function reachable() {
   for (const box of document.querySelectorAll("article pre, .table-wrapper, .scroll, .math, .shown")) {

@@ -48,12 +48,17 @@ def test_with_an_address_links_lead_to_the_repository(tmp_path: Path) -> None:
     links = with_address(tmp_path, "https://github.com/someone/delog_nb")
     shown = links.in_markdown("[examples](../examples)", "docs")
     assert shown == '<a href="https://github.com/someone/delog_nb/blob/HEAD/examples">examples</a>'
-    assert "/gh/someone/delog_nb/HEAD?urlpath=lab/tree/notebooks/01" in links.binder("01.ipynb")
+    ways = notebooks._ways_to_run("01_sums.ipynb", links)
+    assert "/v2/gh/someone/delog_nb/HEAD?urlpath=lab/tree/notebooks/01_sums.ipynb" in ways
+    assert "/github/someone/delog_nb/blob/HEAD/notebooks/01_sums.ipynb" in ways
+    assert "git clone https://github.com/someone/delog_nb " in ways  # what Colab needs first
 
 
 def test_without_an_address_there_is_no_button(links: Links) -> None:
-    assert links.binder("01_sums.ipynb") == ""
-    assert "Binder" not in notebooks._ways_to_run("01_sums.ipynb", links)
+    ways = notebooks._ways_to_run("01_sums.ipynb", links)
+    assert "Binder" not in ways
+    assert "Colab" not in ways
+    assert ways.count("<a ") == 1
 
 
 def test_the_map_of_lessons_leads_to_pages(links: Links) -> None:
