@@ -12,6 +12,7 @@ from delog_site.links import Links
 from delog_site.outputs import Figures, answered, asked, html_of
 
 _QUIZ = re.compile(r'lab\.quiz_question\(found, "(\w+)"\)')
+_AT_CELLS = "Run the cells with **Shift + Enter**. "  # of the start page, where cells are
 _NO_KERNEL = (
     "This page shows the lesson as it ran. Figures and menus work, code does not: "
     "to run it, and to do the exercises, open the notebook."
@@ -46,7 +47,9 @@ def page(path: Path, links: Links, figures: Figures) -> str:
     parts = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            parts.append(links.in_markdown(cell.source, "notebooks"))
+            parts.append(links.in_markdown(cell.source.replace(_AT_CELLS, ""), "notebooks"))
+        elif "machine" in _tags(cell):
+            parts[-1] = _without_last_section(parts[-1])
         elif cell.outputs:
             parts.append(raw(links.in_html(html_of(cell.outputs, figures), "notebooks")))
     return "\n\n".join(parts) + "\n"
@@ -65,13 +68,20 @@ def quiz(path: Path, evidence: str, links: Links) -> str:
             question = f"{number[1]}. {claim}"
             parts.append(raw(asked(question, verdicts)))
             answer = f"<p><b>{_verdict(why).capitalize()}.</b> {why.partition('.** ')[2]}</p>"
-            parts.append(raw(answered(question, answer)))
+            parts.append(raw(answered(question, answer, "What the runs say")))
+        elif "quiz_score" in cell.source:
+            parts[-1] = _without_last_section(parts[-1])
     return "\n\n".join(parts) + "\n"
 
 
 def raw(text: str) -> str:
     """HTML within Markdown."""
     return f"``````{{raw}} html\n{text}\n``````"
+
+
+def _without_last_section(text: str) -> str:
+    """What is said of a cell that only a kernel can run goes with it."""
+    return text.rpartition("## ")[0]
 
 
 def _verdict(text: str) -> str:

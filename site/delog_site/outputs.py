@@ -93,11 +93,12 @@ def asked(question: str, options: Sequence[str]) -> str:
     return f'<fieldset class="asked"><legend>{name}</legend>{radios}</fieldset>'
 
 
-def answered(question: str, answer: str) -> str:
+def answered(question: str, answer: str, title: str = "") -> str:
     """What came out, folded, so that nobody reads it before they have answered."""
     name = html.escape(question)
     return (
-        f'<details class="answered" data-question="{name}"><summary>What came out: {name}</summary>'
+        f'<details class="answered" data-question="{name}">'
+        f"<summary>{title or f'What came out: {name}'}</summary>"
         f'<p class="guess"></p>{answer}</details>'
     )
 

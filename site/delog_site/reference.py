@@ -75,7 +75,8 @@ def _described(name: str, node: Definition | ast.Assign) -> str:
             is_property = any(getattr(d, "id", "") == "property" for d in method.decorator_list)
             head = "property" if is_property else "method"
             shown = method.name if is_property else f"{method.name}{_signature(method)}"
-            lines += [f"   .. py:{head}:: {shown}", "", _inside(told, 6)]
+            lines += [f"   .. py:{head}:: {shown}", "      :no-contents-entry:", ""]
+            lines.append(_inside(told, 6))
     return "\n".join(lines)
 
 
