@@ -37,11 +37,17 @@ async function draw(drawing, figure) {
     layout.margin = { ...layout.margin, b: 80 };
   }
   drawing.style.height = `${layout.height ?? 420}px`;
-  await Plotly.newPlot(drawing, { data: inColours(figure.data), layout, config: CONFIG });
-  playFrames(drawing, frames.map(inColours), sliders?.[0]);
+  await Plotly.newPlot(drawing, { data: coloured(figure.data), layout, config: CONFIG });
+  playFrames(drawing, frames.map(({ name, data }) => ({ name, data: coloured(data) })), sliders?.[0]);
   drawing.parentElement.dataset.drawn = "yes";
   reachable(drawing.parentElement);
 }
+
+// Bars keep their colours, which are dark enough for the light text and stripes within them.
+const coloured = (traces) => traces.map((trace) => {
+  const own = inColours(trace);
+  return trace.type === "bar" ? { ...own, marker: { ...own.marker, color: trace.marker?.color } } : own;
+});
 
 // Where a figure is wider than its box, the keyboard can scroll it.
 function reachable(box) {

@@ -104,7 +104,7 @@ def test_a_docstring_becomes_fields() -> None:
     )
     expected = [
         r"What \|P\| is.", "", "", ":param x: the input,", "   long", "", "",
-        ":raises ValueError: bad",
+        ":raises ValueError: bad.",
     ]  # fmt: skip
     assert _inside(told, 0).splitlines() == expected
     example = ">>> 1 | 2\n3"
