@@ -70,10 +70,33 @@ function cutter(k, cuts, change) {
   return element;
 }
 
+// The same as a table, folded.
+function listed(table, cuts) {
+  const head = ["Piece", "Blocks", "Its gradient runs through"];
+  const rows = pieces(cuts).map(([first, last], k) => [
+    k + 1, first === last ? first + 1 : `${first + 1} to ${last + 1}`, last - first + 1,
+  ]);
+  table.replaceChildren(...[head, ...rows].map((texts, k) => {
+    const row = document.createElement("tr");
+    row.append(...texts.map((text) => {
+      const cell = document.createElement(k ? "td" : "th");
+      cell.textContent = text;
+      return cell;
+    }));
+    return row;
+  }));
+}
+
 function render({ model, el }) {
   const cuts = model.get("cuts") ?? Array(BLOCKS - 1).fill(false);
   const svg = draw("svg", { viewBox: "0 0 600 194", class: "teaser" });
   const status = document.createElement("p");
+  const folded = document.createElement("details");
+  const summary = document.createElement("summary");
+  const table = document.createElement("table");
+  summary.textContent = "The pieces";
+  folded.className = "shown";
+  folded.append(summary, table);
   const tip = draw("marker", {
     id: "tip", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 4.5, markerHeight: 4.5, orient: "auto",
   });
@@ -90,12 +113,13 @@ function render({ model, el }) {
   const change = () => {
     gradients(svg, cuts);
     status.textContent = told(cuts);
+    listed(table, cuts);
     model.set("cuts", cuts);
     model.save_changes();
   };
   for (let k = 0; k < BLOCKS - 1; k += 1) svg.append(cutter(k, cuts, change));
   status.setAttribute("role", "status");
-  el.append(svg, status);
+  el.append(svg, status, folded);
   change();
 }
 

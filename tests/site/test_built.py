@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -14,7 +17,8 @@ from delog_nb import lab
 
 pytestmark = pytest.mark.long
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
 SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
 
 
@@ -64,6 +68,19 @@ def test_every_notebook_can_be_downloaded_as_students_get_it(site: Path) -> None
         assert (site / "downloads" / path.name).read_bytes() == path.read_bytes()
     for path in NOTEBOOKS.glob("[0-9][1-9]_*.ipynb"):
         assert f'href="downloads/{path.name}"' in (site / f"{path.stem}.html").read_text()
+
+
+def test_a_machine_without_torch_can_stage_it(course: Path, tmp_path: Path) -> None:
+    heavy = ("torch", "pandas", "pydantic", "ipywidgets", "IPython")
+    script = (
+        f"import sys; sys.modules |= dict.fromkeys({heavy})\n"
+        "from pathlib import Path\n"
+        "from delog_site.staging import stage\n"
+        f"stage(Path({str(course)!r}), Path({str(ROOT / 'site')!r}), Path({str(tmp_path / 'p')!r}))"
+    )
+    where = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "site")])}
+    subprocess.run([sys.executable, "-c", script], env=where, check=True)
+    assert "One network, four ways" in (tmp_path / "p/01_one_network_four_ways.md").read_text()
 
 
 def test_links_within_it_lead_somewhere(site: Path) -> None:

@@ -142,6 +142,8 @@ def test_the_opening_figure_is_cut_by_mouse_and_keyboard(tab: Page, address: str
         box.get_by_role("switch").nth(place).press(" ")
     expect(told).to_contain_text("5 pieces with a loss each. The longest gradient runs through 1")
     assert box.locator(".flow").count() == 5
+    box.locator("summary").press("Enter")
+    assert box.locator("tr").all_inner_texts()[1:] == [f"{k}\t{k}\t1" for k in range(1, 6)]
 
 
 def test_the_side_bar_opens_and_closes_by_keyboard(tab: Page, address: str) -> None:
