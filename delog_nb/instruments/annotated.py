@@ -136,10 +136,10 @@ def as_text(found: list[Passage], width: int) -> str:
     parts = []
     for prose, code in found:
         if left < _LEAST:
-            said = _filled(prose, min(width, _CODE) - 2)
+            said = filled(prose, min(width, _CODE) - 2)
             parts.append("\n".join([*(f"| {line}".rstrip() for line in said), code]).strip("\n"))
             continue
-        beside = _filled(prose, left)
+        beside = filled(prose, left)
         lines = code.splitlines()
         height = max(len(beside), len(lines))
         pairs = zip(_padded(beside, height), _padded(lines, height), strict=True)
@@ -151,7 +151,7 @@ def _padded(lines: list[str], height: int) -> list[str]:
     return lines + [""] * (height - len(lines))
 
 
-def _filled(prose: str, width: int) -> list[str]:
+def filled(prose: str, width: int) -> list[str]:
     """Paragraphs broken anew; where lines are indented, as formulas are, or examples, they stay."""
     lines: list[str] = []
     for paragraph in prose.split("\n\n"):

@@ -11,7 +11,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from delog_nb.instruments.annotated import passages, place_of, taken
+from delog_nb.instruments.annotated import filled, passages, place_of, taken
 from delog_site.notebooks import raw
 
 _TITLE = re.compile(r"^## .+ \(`([\w-]+)`\)$", re.MULTILINE)
@@ -41,10 +41,16 @@ def _beside(name: str, source: str) -> str:
     """A file in two columns: what is said, and the lines it is said of."""
     lexer, form = PythonLexer(), HtmlFormatter(cssclass="highlight")
     rows = "".join(
-        f'<div class="said"><pre>{html.escape(prose)}</pre></div>{highlight(code, lexer, form)}'
+        f'<div class="said"><pre>{html.escape(_paragraphs(prose))}</pre></div>'
+        f"{highlight(code, lexer, form)}"
         for prose, code in passages(source)
     )
     return (
         f"<details><summary>Formula beside source: <code>{name}</code></summary>"
         f'<div class="beside">{rows}</div></details>'
     )
+
+
+def _paragraphs(prose: str) -> str:
+    """Each paragraph on one line, for the page to break; formulas and examples as they are."""
+    return "\n".join(filled(prose, width=10_000))
