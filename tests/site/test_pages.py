@@ -53,6 +53,9 @@ def test_a_page_is_whole_and_accessible(tab: Page, address: str, name: str) -> N
     assert "$$" not in shown
     assert tab.evaluate(UNREACHABLE) == []
     assert violations(tab) == []
+    tab.evaluate(
+        "document.querySelectorAll('details').forEach((folded) => { folded.open = true; })"
+    )
     tab.emulate_media(color_scheme="dark")
     tab.set_viewport_size({"width": 390, "height": 800})
     wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
