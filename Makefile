@@ -1,7 +1,7 @@
 # The targets that people type; `make help` lists them.
 PYTHON ?= python3
 JOBS ?= 2
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.ready
 # Students' lessons are these without the solutions; a test holds them together.
 # experiment.ipynb is run by the tests of sweeps, with papermill and small values.
@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick PLOTLY_RENDERER=plotly_mimetyp
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-long coverage compare lessons browser-test bench
+.PHONY: help setup lab test test-long coverage compare lessons smoke dist site site-serve browser-test bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -54,6 +54,20 @@ compare: $(READY)  ## train one network four ways on the digits, with three seed
 
 lessons: $(READY)  ## run the lessons at normal size and store their outputs
 	$(BIN)/delog-nb lessons notebooks
+
+smoke: $(READY)  ## train two small networks, to see whether a system can
+	$(BIN)/delog-nb train --preset quick --method bp --out runs/smoke
+	$(BIN)/delog-nb train --preset quick --method delog-scl --out runs/smoke
+
+dist: $(READY)  ## make the wheel and the source archive, in dist
+	$(BIN)/python -m build
+
+site: $(READY)  ## build the course as pages without a kernel, in build/site
+	PYTHONPATH=site:. $(BIN)/python -m delog_site
+
+site-serve: $(READY)  ## show build/site at http://127.0.0.1:8000; PORT=... takes another port
+	@test -d build/site || $(MAKE) site
+	exec $(BIN)/python -m http.server $(or $(PORT),8000) --bind 127.0.0.1 --directory build/site
 
 bench: $(READY)  ## time everything beside its peers, 15 minutes at most
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -4,8 +4,11 @@ import ast
 import io
 import textwrap
 import tokenize
+from pathlib import Path
 from typing import NamedTuple
 
+SHOWN = "delog_nb.losses", "delog_nb.methods"  # what a method takes from these is shown, too
+EVERY = "component", "declare", "batch"  # but not what every method takes
 _GAP = "  "
 _CODE = 100  # columns of a line of code
 _LEAST = 30  # columns that prose needs to stand beside code
@@ -104,16 +107,39 @@ def imported(source: str) -> list[tuple[str, str]]:
     ]
 
 
+def taken(source: str) -> list[tuple[Path, str]]:
+    """The losses and objectives that a method's file takes from the package: (file, definition)."""
+    found = []
+    for module, name in imported(source):
+        if module.startswith(SHOWN) and not module.endswith(EVERY):
+            file = file_of(module)
+            for path in sorted(file.parent.glob("*.py")) if file.stem == "__init__" else [file]:
+                text = definition(path.read_text(encoding="utf-8"), name)
+                found += [(path, text)] if text else []
+    return found
+
+
+def file_of(module: str) -> Path:
+    """A module's file; to look it up would import its room, and torch."""
+    path = Path(__file__).parents[2].joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def place_of(path: Path) -> str:
+    """The end of a file's path, from the package on: ``delog_nb/methods/bp.py``."""
+    return "/".join(path.parts[-3:])
+
+
 def as_text(found: list[Passage], width: int) -> str:
     """Passages for a terminal ``width`` columns wide: in two columns if there is room for both."""
     left = min(width - _CODE - len(_GAP), 60)
     parts = []
     for prose, code in found:
         if left < _LEAST:
-            said = _filled(prose, min(width, _CODE) - 2)
+            said = filled(prose, min(width, _CODE) - 2)
             parts.append("\n".join([*(f"| {line}".rstrip() for line in said), code]).strip("\n"))
             continue
-        beside = _filled(prose, left)
+        beside = filled(prose, left)
         lines = code.splitlines()
         height = max(len(beside), len(lines))
         pairs = zip(_padded(beside, height), _padded(lines, height), strict=True)
@@ -125,7 +151,7 @@ def _padded(lines: list[str], height: int) -> list[str]:
     return lines + [""] * (height - len(lines))
 
 
-def _filled(prose: str, width: int) -> list[str]:
+def filled(prose: str, width: int) -> list[str]:
     """Paragraphs broken anew; where lines are indented, as formulas are, or examples, they stay."""
     lines: list[str] = []
     for paragraph in prose.split("\n\n"):

@@ -11,9 +11,9 @@ import tokenize
 import pytest
 
 from delog_nb.cli import main
-from delog_nb.cli.explain import source_of, taken
+from delog_nb.cli.explain import source_of
 from delog_nb.experiment.registry import METHODS
-from delog_nb.instruments.annotated import Passage, as_text, passages
+from delog_nb.instruments.annotated import Passage, as_text, passages, taken
 
 EXAMPLE = '''"""What it is."""
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from IPython.display import display
 
 from delog_nb.lab.asks.session import display_data, headless
+from delog_nb.lab.asks.stored import in_order, keep_every_figure, text_of
 from delog_nb.lab.charts.exhibit import Exhibit
 
 Draw = Callable[..., Exhibit]
@@ -53,15 +54,16 @@ def explore(draw: Draw, **choices: Sequence[Any] | Choice) -> None:
         if choice.default not in choice.values:
             raise ValueError(
                 f"{name} = {choice.default!r} is not among its values: "
-                f"{', '.join(map(_text, choice.values)) or 'there are none'}"
+                f"{', '.join(map(text_of, choice.values)) or 'there are none'}"
             )
     defaults = {name: choice.default for name, choice in offered.items()}
     if headless():
         for name, choice in offered.items():
-            others = ", ".join(_text(v) for v in choice.values if v != choice.default)
-            line = f"{_label(name)} = {_text(choice.default)}"
+            others = ", ".join(text_of(v) for v in choice.values if v != choice.default)
+            line = f"{_label(name)} = {text_of(choice.default)}"
             print(f"{line} (or {others})" if others else line)  # noqa: T201
         display(draw(**defaults))
+        keep_every_figure(draw, {name: (_label(name), *offered[name]) for name in offered})
     else:
         display(_panel(draw, offered, draw(**defaults)))
 
@@ -95,14 +97,13 @@ def _panel(draw: Draw, offered: dict[str, Choice], first: Exhibit) -> Any:
 def _menu(name: str, choice: Choice) -> Any:
     import ipywidgets as widgets
 
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in choice.values)
     shared = {
-        "options": [(_text(value), value) for value in choice.values],
+        "options": [(text_of(value), value) for value in choice.values],
         "value": choice.default,
         "description": _label(name),
         "style": {"description_width": "initial"},
     }
-    if numbers and len(choice.values) > 2:
+    if in_order(choice.values):
         return widgets.SelectionSlider(continuous_update=False, layout={"width": "32em"}, **shared)
     return widgets.Dropdown(layout={"width": "max-content"}, **shared)
 
@@ -119,7 +120,3 @@ def _error(error: Exception) -> dict[str, Any]:
 
 def _label(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _text(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

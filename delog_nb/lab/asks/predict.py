@@ -13,7 +13,8 @@ from IPython.display import display
 from delog_nb.data.cache import cache_dir
 from delog_nb.instruments.errors import ReadError
 from delog_nb.instruments.files import read_json, write_atomically
-from delog_nb.lab.asks.session import headless, show_table
+from delog_nb.lab.asks.session import headless, markup_of
+from delog_nb.lab.asks.stored import Stored
 
 _NOTHING_YET = "nothing yet"
 
@@ -45,7 +46,9 @@ def predict(question: str, options: Sequence[str]) -> None:
     Which is faster? (BP / AL)
     """
     if headless():
-        print(f"{question} ({' / '.join(options)})")  # noqa: T201
+        line = f"{question} ({' / '.join(options)})"
+        data = {"kind": "predict", "question": question, "options": list(options)}
+        display(Stored(line, data))
         return
     import ipywidgets as widgets
 
@@ -71,12 +74,13 @@ def outcome(question: str, answer: str) -> None:
             Question You predicted It came out
     ...
     """
-    show_table(
-        pd.DataFrame(
-            {
-                "Question": [question],
-                "You predicted": [kept().get(question, _NOTHING_YET)],
-                "It came out": [answer],
-            }
-        )
+    table = pd.DataFrame(
+        {
+            "Question": [question],
+            "You predicted": [kept().get(question, _NOTHING_YET)],
+            "It came out": [answer],
+        }
     )
+    shown = markup_of(table)
+    data = {"kind": "outcome", "question": question, "answer": answer}
+    display(Stored(shown.plain, data, shown.html))
