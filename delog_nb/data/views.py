@@ -97,7 +97,7 @@ class Views:
         batch = self._crop_and_flip(images, numbers).float()
         if self.augment == "strong":
             self._jitter(batch[len(images) :], randoms[:, 1])
-        return self._standardize(batch)
+        return self._standardize(batch).contiguous(memory_format=torch.channels_last)
 
     def pixels(self, views: Tensor) -> Tensor:
         """Normalised (B, C, H, W) as they were before: pixels from 0 to 1."""

@@ -162,13 +162,24 @@ al, not to bp
         unit="epochs", ge=1, le=100_000,
     )  # fmt: skip
 
-    device: str = field_of("auto", "where to train", "machine", choices=("auto", "cpu", "cuda"))
+    device: str = field_of(
+        "auto",
+        "where to train; cuda:N is GPU N",
+        "machine",
+        choices=("auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(8))),
+    )
     precision: str = field_of(
         "float32",
-        "bf16 = autocast to bfloat16; auto = bf16 where the hardware computes in it",
+        "bf16 = autocast to bfloat16; tf32 = float32, products on a GPU in TensorFloat-32; auto = "
+        "bf16 where the hardware computes in it",
         "machine",
-        choices=("auto", "float32", "bf16"),
+        choices=("auto", "float32", "tf32", "bf16"),
         presets={"lesson": "auto"},
+    )
+    compile: bool = field_of(
+        False,
+        "compile each component by torch.compile: the same results but for rounding; for GPUs",
+        "machine",
     )
 
     _labels: dict[str, str] = PrivateAttr(default_factory=dict)  # of what is not declared here

@@ -1,5 +1,6 @@
 """Processes of this machine as an executor that outlives the death of any of them."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,8 @@ from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.instruments.cores import cores
 from delog_nb.training import pick_device
@@ -26,12 +29,16 @@ _TRIES = 3  # a call is tried again where its process was killed, so many times 
 
 
 def at_a_time(experiments: Iterable[Experiment]) -> int:
-    """How many of the runs to make at a time: one for each core, with one thread; one on a GPU.
+    """How many of the runs to make at a time: one for each core, with one thread, or for each GPU.
 
-    Two processes with a thread each make more runs an hour than one process with two.
+    Two processes with a thread each make more runs an hour than one process with two. Small runs
+    do not fill a GPU: whoever asks for more workers than there are GPUs has them share.
     """
-    alone = any(pick_device(experiment.device).type != "cpu" for experiment in experiments)
-    return 1 if alone else cores()
+    devices = {pick_device(experiment.device) for experiment in experiments}
+    on_gpu = [device for device in devices if device.type != "cpu"]
+    if not on_gpu:
+        return cores()
+    return max(1, torch.cuda.device_count() if torch.device("cuda") in on_gpu else len(on_gpu))
 
 
 class WorkerDied(DelogError):
@@ -49,6 +56,7 @@ class Workers(Executor):
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._own = threading.local()
+        self._numbers = itertools.count()
         self._stopping = threading.Event()
         self._context = multiprocessing.get_context("spawn")
         # only this process holds the writing end: its death closes the pipe
@@ -64,8 +72,13 @@ class Workers(Executor):
                 break
             process = getattr(self._own, "process", None)
             if process is None:
+                if not hasattr(self._own, "number"):
+                    self._own.number = next(self._numbers)
                 process = self._own.process = ProcessPoolExecutor(
-                    1, self._context, initializer=_begin, initargs=(self._lifeline,)
+                    1,
+                    self._context,
+                    initializer=_begin,
+                    initargs=(self._lifeline, self._own.number),
                 )
             try:
                 with _without_main():
@@ -109,9 +122,17 @@ def _without_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def _begin(lifeline: Connection) -> None:
+def _begin(lifeline: Connection, number: int) -> None:
+    take_gpu(number)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_end_with_driver, args=(lifeline,), daemon=True).start()
+
+
+def take_gpu(number: int) -> None:
+    """Make "cuda" mean another GPU in each worker, in turns; "cuda:N" is what it was."""
+    count = torch.cuda.device_count()
+    if count > 1:
+        torch.cuda.set_device(number % count)
 
 
 def _end_with_driver(lifeline: Connection) -> None:

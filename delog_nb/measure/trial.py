@@ -25,6 +25,7 @@ from delog_nb.training import (
     make_optimizers,
     pick_device,
     pick_precision,
+    set_up_gpu,
     train_step,
 )
 from delog_nb.training.randomness import Draws
@@ -49,8 +50,8 @@ class Trial:
         method = methods.build(experiment).to(self.device)
         self.method = method.to(memory_format=torch.channels_last)
         self.optimizers = make_optimizers(self.method, experiment)
-        precision = pick_precision(experiment.precision, self.device)
-        self.context = autocast(self.device, precision)
+        self.precision = pick_precision(experiment.precision, self.device)
+        self.context = autocast(self.device, self.precision)
         self.views = Views.of(experiment, (0.5,) * image[0], (0.25,) * image[0], self.device)
         count = max(experiment.batch_size, EVALUATION_BATCH)
         pixels = torch.arange(count * math.prod(image), device=self.device).remainder_(251)
@@ -71,7 +72,8 @@ class Trial:
 
     def step(self) -> None:
         """A step as in training."""
-        train_step(self.method.parts(), self.optimizers, self.flow())
+        with set_up_gpu(self.precision):
+            train_step(self.method.parts(), self.optimizers, self.flow())
 
     def evaluate(self) -> None:
         """Predict the classes of ``evaluated`` images."""

@@ -72,13 +72,11 @@ class DataParallel(Processes):
     def backward(self, component: Component, loss: Tensor) -> None:
         (loss * self.weight).backward()
         gradients = [p.grad for p in component.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         with talking():
-            dist.all_reduce(flat)
-        for gradient, summed in zip(
-            gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True
-        ):
-            gradient.copy_(summed.view_as(gradient))
+            summed = [dist.all_reduce(gradient, async_op=True) for gradient in gradients]
+            for work in summed:
+                if work:
+                    work.wait()
 
     def give(self, made: Taken) -> list[Tensor]:
         """The whole batch's losses: the weighted sum over the ranks."""

@@ -1,7 +1,7 @@
 """The one training loop, for every method: events out, a stop signal in, its state on disk."""
 
 from delog_nb.training.batches import Batches
-from delog_nb.training.device import autocast, pick_device, pick_precision
+from delog_nb.training.device import autocast, pick_device, pick_precision, set_up_gpu
 from delog_nb.training.evaluation import EVALUATION_BATCH, accuracy, evaluating
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.loop import train
@@ -40,6 +40,7 @@ __all__ = [
     "planned",
     "planned_all",
     "set_learning_rates",
+    "set_up_gpu",
     "train",
     "train_step",
 ]

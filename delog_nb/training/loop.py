@@ -21,7 +21,13 @@ from delog_nb.instruments.allocator import freed_memory_kept
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.training.batches import Batches
 from delog_nb.training.checkpoint import Checkpoint, Progress
-from delog_nb.training.device import autocast, pick_device
+from delog_nb.training.device import (
+    autocast,
+    compile_each,
+    pick_device,
+    pick_precision,
+    set_up_gpu,
+)
 from delog_nb.training.evaluation import accuracy, is_evaluated
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.optimizers import make_optimizers, set_learning_rates
@@ -96,7 +102,8 @@ def train(
         own["images"] = data if (images.name, images.content_id) != which else None
         loop.result.own = tuple(name for name, given in own.items() if given is not None)
         file = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
-        return loop.run(file, keep_checkpoint)
+        with set_up_gpu(experiment.precision):
+            return loop.run(file, keep_checkpoint)
 
 
 NOT_EVALUATED: Row = {"val_acc": None, "test_acc": None, "eval_seconds": None}
@@ -118,7 +125,8 @@ class _Loop:
         self.emit = on_event if on_event and team.reports else (lambda _: None)
         self.asked_to_stop = should_stop or (lambda: False)
         self.device = pick_device(experiment.device)
-        self.context = autocast(self.device, experiment.precision)
+        precision = pick_precision(experiment.precision, self.device)
+        self.context = autocast(self.device, precision)
         self.images = images.to(self.device)
         self.steps = math.ceil(len(images.train) / experiment.batch_size)
         self.views = Views.of(experiment, images.mean, images.std, self.device)
@@ -127,6 +135,8 @@ class _Loop:
         self.own = team.assign(self.method, self._batches(0), self.context)
         self.needs = self.own.needs
         self.optimizers = make_optimizers(self.own, experiment)
+        if experiment.compile:
+            compile_each(self.own.parts())
         first = team.components.start or 0
         self.draws = Draws(experiment.seed, self.device, first, team.share_of_batch)
         self.progress = Progress()
@@ -135,7 +145,7 @@ class _Loop:
             experiment,
             self.method,
             str(self.device),
-            experiment.precision,
+            precision,
             *data,
             team=team.label,
         )
