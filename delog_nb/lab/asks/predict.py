@@ -13,7 +13,8 @@ from IPython.display import display
 from delog_nb.data.cache import cache_dir
 from delog_nb.instruments.errors import ReadError
 from delog_nb.instruments.files import read_json, write_atomically
-from delog_nb.lab.asks.session import headless, show_table
+from delog_nb.lab.asks.session import show_table
+from delog_nb.lab.charts.played import headless
 
 _NOTHING_YET = "nothing yet"
 
