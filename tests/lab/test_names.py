@@ -20,7 +20,9 @@ CHARTS = {"lines", "bars", "heat", "scatter", "gantt", "pictures"}
 OF_RECORDS = {
     "costs",
     "curves",
+    "batch",
     "cut_network",
+    "features_in_motion",
     "differences",
     "schedule",
     "findings",

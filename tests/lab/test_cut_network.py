@@ -10,8 +10,9 @@ from typing import Any
 
 import plotly.io as pio
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Page
 from support.browser import chromium
+from support.played import at, focused, opened, status, watched
 from support.runs import tiny
 
 from delog_nb import data, lab
@@ -80,33 +81,15 @@ def test_a_notebook_keeps_an_image_and_what_a_page_plays_with(
 
 
 @pytest.fixture(scope="module")
-def page(shown: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    path = shown.save(tmp_path_factory.mktemp("page") / "cut.html")
+def page() -> Iterator[Page]:
     with chromium(offline=True) as tab:
-        tab.goto(path.as_uri())
         yield tab
 
 
 @pytest.fixture(params=["light", "dark"])
-def figure(request: Any, page: Page) -> Iterator[Page]:
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    asked: list[str] = []
-    page.on("request", lambda made: asked.append(made.url))
-    page.reload()
-    if request.param == "dark":
-        page.add_style_tag(content="body { background: #111; color: #e6e6e6; }")
-    yield page
-    assert problems == []
-    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
-
-
-def at(page: Page, key: str) -> Locator:
-    return page.locator(f'[data-key="{key}"]')
-
-
-def status(page: Page) -> str:
-    return page.get_by_role("status").inner_text()
+def figure(request: Any, page: Page, shown: Played, tmp_path: Path) -> Iterator[Page]:
+    with watched(page):
+        yield opened(page, shown, tmp_path, request.param)
 
 
 def lit(page: Page) -> set[str]:
@@ -144,8 +127,7 @@ def test_a_click_cuts_and_joins_and_every_arrow_has_its_norm(figure: Page, ways:
     assert status(figure).startswith("Cut between f₂ and f₃: 5 components.")
     assert at(figure, "gap-1").get_attribute("aria-pressed") == "true"
     figure.keyboard.press("ArrowRight")
-    focused = figure.evaluate("document.activeElement.dataset.key")
-    assert focused in {"loss-SCL₃", "gap-2"}
+    assert focused(figure) in {"loss-SCL₃", "gap-2"}
 
 
 @pytest.mark.browser
@@ -153,13 +135,11 @@ def test_a_cut_that_was_not_measured_says_so(shown: Played, page: Page, tmp_path
     (way,) = (json.loads(json.dumps(w)) for w in shown.data["ways"] if w["name"] == FREE)
     way["cuts"] = [cut for cut in way["cuts"] if cut[0] == "1111"]
     bare = Played(shown.figure, shown.table, "", "", "cut_network", {"title": "", "ways": [way]})
-    before = page.url
-    page.goto(bare.save(tmp_path / "bare.html").as_uri())
+    opened(page, bare, tmp_path)
     at(page, "gap-2").click()
     assert "SCL₄ reaches f₃ and f₄" in status(page)
     assert "No norms were measured for this cut" in status(page)
     assert len(set(widths(page).values())) == 1
-    page.goto(before)
 
 
 @pytest.mark.browser
@@ -169,7 +149,7 @@ def test_the_loop_is_gone_through_by_keyboard(figure: Page, ways: Ways) -> None:
     figure.keyboard.press("Tab")  # the way after this one
     figure.keyboard.press("Tab")
     figure.keyboard.press("Tab")
-    assert figure.evaluate("document.activeElement.dataset.key") == "on"
+    assert focused(figure) == "on"
     seen = []
     for _ in range(20):
         figure.keyboard.press("Enter")
@@ -212,9 +192,9 @@ def test_a_prediction_leaves_dashed_boxes_out(figure: Page, ways: Ways) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 600, 390])
-def test_it_scrolls_in_its_own_box(width: int, page: Page) -> None:
+def test_it_scrolls_in_its_own_box(width: int, shown: Played, page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    page.reload()
+    opened(page, shown, tmp_path)
     at(page, "way-2").click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     text = page.locator(".dn-cut svg text").first
