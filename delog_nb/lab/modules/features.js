@@ -89,7 +89,8 @@ function render({ model, el }) {
     : node("p", { class: "title" }, data.title);
   const root = node("div", { class: "dn-motion" }, node("style", {}, CSS), title,
     node("div", { class: "bar", role: "group", "aria-label": "Time" }, play, slider, told),
-    groups, node("div", { class: "scroll" }, canvas), single, status, node("p", { class: "legend" },
+    groups, node("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Blocks" },
+      canvas), single, status, node("p", { class: "legend" },
       `${count} test images; letters and digits are their classes. One projection for all ` +
       "epochs, turned so that an image lies in like places after each block. Below: how many " +
       "times as far apart images of two classes are as two of one class, over the epochs."));

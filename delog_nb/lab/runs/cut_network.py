@@ -108,13 +108,19 @@ def _cut(code: str, way: Paths) -> list[Any]:
 
 
 def _row(way: Paths, own: Sequence[int]) -> dict[str, Any]:
+    """A component as `network` draws it; what does not read the features is left out."""
     losses = [loss for loss in way.losses if loss.layer in own]
-    names = {module.name for loss in losses for module in loss.modules}
+    reading = [module for loss in losses for module in loss.modules if module.reads]
     return {
         "Layers": [lowered(way.layers[number - 1].name) for number in own],
-        "Heads": [re.sub(r"\d+$", "", n) for n in sorted(names - {*way.prediction})],
+        "Heads": list(dict.fromkeys(_word(module) for module in reading)),
+        "Used": [_word(module) for module in reading if module.used],
         "Loss": " + ".join(lowered(loss.name) for loss in losses),
     }
+
+
+def _word(module: Part) -> str:
+    return re.sub(r"\d+$", "", module.name)
 
 
 def _table(ways: Mapping[str, Way]) -> pd.DataFrame:
@@ -145,7 +151,7 @@ def _told(way: Paths, own: Sequence[int]) -> dict[str, Any]:
     kept = sum(way.kept.get(name, 0) for name in names)
     return {
         "Layers": ", ".join(row["Layers"]),
-        "Heads": ", ".join(row["Heads"]),
+        "Modules": ", ".join(lowered(module.name) for module in modules),
         "Loss": row["Loss"],
         "Flow (local gradients)": max(flows),
         "Effective parameters": effective,
