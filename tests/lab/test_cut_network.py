@@ -51,14 +51,12 @@ def test_the_data_are_what_was_found(shown: Played, ways: Ways) -> None:
         assert way["components"] == found.components
         assert [n for n, _ in way["layers"]] == [lowered(layer.name) for layer in found.layers]
         for loss, drawn in zip(found.losses, way["losses"], strict=True):
-            assert dict(drawn["norms"]) == norms(loss.norms)
+            assert drawn["norms"] == norms(loss.norms)
     assert by_name[FREE]["color"] == method_style("delog-scl")["color"]
     for code, losses, kept in by_name[FREE]["cuts"]:
         found = ways[FREE][code]
-        assert {n: dict(v) for n, v in losses} == {
-            lowered(loss.name): norms(loss.norms) for loss in found.losses
-        }
-        assert dict(kept) == {lowered(n): size for n, size in found.kept.items()}
+        assert losses == {lowered(loss.name): norms(loss.norms) for loss in found.losses}
+        assert kept == {lowered(n): size for n, size in found.kept.items()}
 
 
 def norms(found: dict[str, float]) -> dict[str, Any]:

@@ -70,8 +70,9 @@ const sum = (values) => values.reduce((a, b) => a + b, 0);
 // those that were chosen.
 function seen(way, code) {
   if (!way.cuts) {
-    const kept = new Map(way.kept);
-    const losses = way.losses.map((loss) => ({ ...loss, norms: new Map(loss.norms) }));
+    const kept = new Map(Object.entries(way.kept));
+    const losses = way.losses.map((loss) =>
+      ({ ...loss, norms: new Map(Object.entries(loss.norms)) }));
     return { ...way, kept, losses, measured: true };
   }
   const components = [[1]];
@@ -80,14 +81,14 @@ function seen(way, code) {
     else components.at(-1).push(k + 2);
   });
   const found = way.cuts.find(([known]) => known === code);
-  const norms = new Map(found ? found[1] : []);
+  const norms = found ? found[1] : {};
   const losses = components.map((own) => {
     const loss = way.losses.find((one) => one.layer === own.at(-1));
     const reached = [...own.map((l) => way.layers[l - 1][0]), ...loss.modules.map((m) => m.name)];
-    const known = new Map(norms.get(loss.name));
-    return { ...loss, norms: new Map(reached.map((name) => [name, known.get(name) ?? null])) };
+    const known = norms[loss.name] ?? {};
+    return { ...loss, norms: new Map(reached.map((name) => [name, known[name] ?? null])) };
   });
-  const kept = new Map(found ? found[2] : way.kept);
+  const kept = new Map(Object.entries(found ? found[2] : way.kept));
   return { ...way, components, losses, kept, measured: Boolean(found) };
 }
 
@@ -148,8 +149,8 @@ function render({ model, el }) {
   const state = { way: 0, cuts: {}, loss: null, step: 0, path: false, news: "" };
   data.ways.forEach((way, k) => { if (way.cuts) state.cuts[k] = "1".repeat(way.layers.length - 1); });
   const all = data.ways.flatMap((way) => [
-    ...way.losses.flatMap((loss) => loss.norms.map(([, v]) => v)),
-    ...(way.cuts ?? []).flatMap(([, by]) => by.flatMap(([, list]) => list.map(([, v]) => v)))])
+    ...way.losses.flatMap((loss) => Object.values(loss.norms)),
+    ...(way.cuts ?? []).flatMap(([, by]) => Object.values(by).flatMap(Object.values))])
     .filter((v) => v > 0);
   const highest = Math.max(...all), lowest = Math.max(Math.min(...all), highest / 1000);
   const width = (norm) => norm === null ? 3

@@ -95,16 +95,16 @@ def _module(module: Part) -> dict[str, Any]:
     }
 
 
-def _norms(loss: LocalLoss) -> list[list[Any]]:
-    return [[lowered(name), float(f"{norm:.3g}")] for name, norm in loss.norms.items()]
+def _norms(loss: LocalLoss) -> dict[str, float]:
+    return {lowered(name): float(f"{norm:.3g}") for name, norm in loss.norms.items()}
 
 
-def _kept(way: Paths) -> list[list[Any]]:
-    return [[lowered(name), size] for name, size in way.kept.items()]
+def _kept(way: Paths) -> dict[str, int]:
+    return {lowered(name): size for name, size in way.kept.items()}
 
 
 def _cut(code: str, way: Paths) -> list[Any]:
-    return [code, [[lowered(loss.name), _norms(loss)] for loss in way.losses], _kept(way)]
+    return [code, {lowered(loss.name): _norms(loss) for loss in way.losses}, _kept(way)]
 
 
 def _row(way: Paths, own: Sequence[int]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _told(way: Paths, own: Sequence[int]) -> dict[str, Any]:
         "Effective parameters": effective,
         "Affiliated parameters": sum(p.parameters for p in modules if not p.used),
         "Gradient norms": "; ".join(
-            f"{lowered(loss.name)}: " + ", ".join(f"{n} {v:.3g}" for n, v in _norms(loss))
+            f"{lowered(loss.name)}: " + ", ".join(f"{n} {v:.3g}" for n, v in _norms(loss).items())
             for loss in losses
         ),
         "Kept for backward (MB)": kept / 1e6,
