@@ -9,6 +9,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,14 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from delog_nb.data import ImageData, Split
-from delog_nb.experiment import RecordError
+from delog_nb.experiment import Experiment, RecordError
 from delog_nb.instruments.files import MEGABYTE, read_bytes, write_atomically
 from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
 from delog_nb.measure.probes import block_outputs
-from delog_nb.training import Ended, EpochEnded, Event, Run, Started
+from delog_nb.training import Ended, EpochEnded, Event, Run, Started, train
 
 IMAGES, EPOCHS, DIMENSIONS = 200, 20, 16
-_COLUMNS = 20  # of the sprite
+SPRITE_COLUMNS = 20  # of the sprite
 _MOST = 100 * MEGABYTE
 _LEVELS = 127  # scores are kept as whole numbers from -127 to 127
 Arrays = dict[str, npt.NDArray[Any]]
@@ -41,7 +42,7 @@ class Features:
         labels: (N,)
         scores: (epochs, H, N, 16), in the order of what the last block's components explain
         shares: (H,) the share of a block's variance that its components hold, 0 to 1
-        sprite: file beside the run's folder with the images, 20 to a row
+        sprite: the images, 20 to a row, as a PNG; empty where that file is missing
     """
 
     epochs: list[int]
@@ -49,7 +50,7 @@ class Features:
     labels: list[int]
     scores: npt.NDArray[np.float32]
     shares: list[float]
-    sprite: str
+    sprite: bytes
 
 
 def kept_epochs(epochs: int) -> list[int]:
@@ -161,9 +162,11 @@ def write_sprite(run: Run, images: ImageData, chosen: Tensor, folder: Path) -> s
     content = (images.content_id or "")[:10]
     name = f"thumbnails-{'-'.join(filter(None, (images.name, content)))}-{side}.png"
     if not (folder / name).exists():
-        sheet = Image.new("RGB", (_COLUMNS * side, -(-count // _COLUMNS) * side), "white")
+        sheet = Image.new(
+            "RGB", (SPRITE_COLUMNS * side, -(-count // SPRITE_COLUMNS) * side), "white"
+        )
         for place, picture in enumerate(pixels):
-            row, column = divmod(place, _COLUMNS)
+            row, column = divmod(place, SPRITE_COLUMNS)
             shown = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
             sheet.paste(shown, (column * side, row * side))
         said = PngImagePlugin.PngInfo()
@@ -197,10 +200,64 @@ def read_features(folder: Path) -> Features:
         numbers, images, labels, shares = (
             found[name].tolist() for name in ("epochs", "images", "labels", "shares")
         )
-        sprite = Path(str(found["sprite"])).name
+        path_of_sprite = folder.parent / Path(str(found["sprite"])).name
+        sprite = read_bytes(path_of_sprite, _MOST) if path_of_sprite.exists() else b""
         return Features(numbers, images, labels, scores, shares, sprite)
     except (KeyError, ValueError, TypeError) as error:
         raise RecordError(f"{path} is damaged: {error}") from error
+
+
+def features_in_training(experiment: Experiment, images: ImageData) -> Features:
+    """Train, and keep what a `FeatureKeeper` keeps.
+
+    Raises:
+        RecordError: the run diverged.
+    """
+    with TemporaryDirectory() as root:
+        folder = Path(root) / "run"
+        train(experiment, FeatureKeeper(folder), data=images)
+        return read_features(folder)
+
+
+def plane(
+    features: Features, towards: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """Features in two dimensions, the same for all epochs: (epochs, H, N, 2).
+
+    In each block the two along which its features vary most after the last epoch, turned
+    (orthogonal Procrustes) towards those of the last block, and these ``towards`` (N, 2).
+    """
+    scores = torch.from_numpy(features.scores).double()
+    scores = scores - scores[-1].mean(1, keepdim=True)
+    _, _, rows = torch.linalg.svd(scores[-1], full_matrices=False)  # (H, 16, 16)
+    flat = scores @ rows[:, :2].mT
+    last = flat[-1, -1]
+    if towards is not None:
+        last = last @ _turn(last, torch.from_numpy(towards))
+    found: npt.NDArray[np.float64] = (flat @ _turn(flat[-1], last)).numpy()
+    return found
+
+
+def _turn(points: Tensor, towards: Tensor) -> Tensor:
+    u, _, v = torch.linalg.svd(points.mT @ towards)
+    turn: Tensor = u @ v
+    return turn
+
+
+def separation(features: Features) -> npt.NDArray[np.float64]:
+    """How many times as far apart images of two classes are as two of one class: (epochs, H).
+
+    Means of distances over all pairs; 1 is no difference.
+    """
+    labels = torch.tensor(features.labels)
+    alike = labels[:, None] == labels
+    two = ~torch.eye(len(labels), dtype=torch.bool)
+    scores = torch.from_numpy(features.scores).double()
+    distances = torch.cdist(scores, scores)  # (epochs, H, N, N)
+    within = distances[..., alike & two].mean(-1)
+    between = distances[..., ~alike].mean(-1)
+    found: npt.NDArray[np.float64] = (between / within.clamp_min(1e-12)).numpy()
+    return found
 
 
 def _arrays(path: Path) -> Arrays:

@@ -91,3 +91,37 @@ def loss_costs(
                     partial(way, labels=labels, tau=0.1), z, repeats=repeats
                 )
     return costs
+
+
+def contrast_weights(z: Tensor, labels: Tensor, anchor: int, tau: float) -> Tensor:
+    r"""What each view has in the gradient of an anchor's loss (Eq. 2), times tau.
+
+    With unit vectors z and :math:`p_{ij}` the softmax of :math:`z_i \cdot z_j / \tau` over j != i,
+
+    .. math::
+        \tau \frac{\partial L_i}{\partial z_i} = \sum_{j \neq i} w_j z_j, \qquad
+        w_j = p_{ij} - \frac{[j \in P(i)]}{|P(i)|}
+
+    A step against the gradient pulls z_i to views with w < 0 and pushes it from those with w > 0;
+    the weights add up to 0. An anchor without positives has no loss: all are 0.
+
+    Args:
+        z: (N, D), of any length
+        labels: (N,)
+        anchor: i
+        tau: temperature, above 0
+
+    Returns:
+        (N,) in float64; the anchor's own is 0.
+
+    >>> z = torch.tensor([[1.0, 0], [0, 1], [0, 1]])
+    >>> contrast_weights(z, torch.tensor([0, 0, 1]), anchor=0, tau=0.1).tolist()
+    [0.0, -0.5, 0.5]
+    """
+    z = F.normalize(z.detach().double(), dim=1)
+    itself = torch.arange(len(z)) == anchor
+    shares = (z @ z[anchor] / tau).masked_fill(itself, -math.inf).softmax(0)
+    positive = (labels == labels[anchor]) & ~itself
+    if not positive.any():
+        return torch.zeros_like(shares)
+    return shares - positive.double() / positive.sum()

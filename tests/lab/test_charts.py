@@ -18,11 +18,14 @@ import pytest
 import torch
 from PIL import Image
 from support.browser import chromium
+from support.runs import tiny
 
-from delog_nb import lab
+from delog_nb import data, lab
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.charts.exhibit import Exhibit, with_spread
+from delog_nb.lab.charts.network import network
 from delog_nb.lab.charts.style import COLORS, method_style
+from delog_nb.measure.paths import paths
 
 Drawn = set[tuple[Any, ...]]
 
@@ -197,7 +200,7 @@ def test_a_network_draws_a_box_for_each_layer_and_a_cut_between_components() -> 
         {"Layers": ["f₃"], "Loss": "CE₂"},
     ]
     whole = [{"Layers": ["f₁", "f₂", "f₃"], "Loss": "CE"}]
-    shown = lab.network({"Delog-SCL": cut, "BP": whole, "use": [{"Layers": ["f₁"]}]}, "Cuts")
+    shown = network({"Delog-SCL": cut, "BP": whole, "use": [{"Layers": ["f₁"]}]}, "Cuts")
     texts = [note.text for note in shown.figure.layout.annotations]
     assert [texts.count(f) for f in ("f₁", "f₃", "g", "SCL₁", "CE₂", "CE")] == [3, 2, 1, 1, 1, 1]
     assert len(shown.figure.layout.shapes) == 3 + 1 + 3 + 1
@@ -262,7 +265,7 @@ EXHIBITS = {
     "bars": lambda: lab.bars({"BP": 1, "AL": 2}, "Bars", "Memory (MB)"),
     "heat": lambda: lab.heat({"a": {"b": 1}}, "Heat", "x", "y", "z"),
     "scatter": lambda: lab.scatter({"BP": [(1, 2)]}, "Points", "x", "y"),
-    "network": lambda: lab.network({"BP": [{"Layers": ["f₁"], "Loss": "CE"}]}, "Network"),
+    "cut_network": lambda: lab.cut_network({"BP": paths(tiny(), data.load(tiny()))}, "Network"),
     "gantt": lambda: lab.gantt({"machine": [(0, 1, "B1")]}, "Gantt", "Time (s)"),
     "pictures": lambda: lab.pictures({"row": torch.zeros(1, 1, 4, 4).byte()}, "Pictures"),
 }
@@ -321,7 +324,7 @@ def test_a_saved_page_opens_alone_and_unfolds_its_table(
     tab.on("console", lambda message: problems.append(message.text))
     tab.on("pageerror", lambda error: problems.append(str(error)))
     tab.goto(shown.save(tmp_path / "page.html").as_uri())
-    tab.wait_for_selector(".js-plotly-plot .main-svg")
+    tab.wait_for_selector(".js-plotly-plot .main-svg, figure [role=status]")
     assert tab.locator("figcaption").inner_text() == shown.figure.layout.title.text
     table = tab.locator("details table")
     assert not table.is_visible()

@@ -14,6 +14,8 @@ from playwright.sync_api import Page, Request
 from support.browser import chromium
 from support.jupyter_server import DARK, LIGHT, change_theme, jupyterlab, open_notebook, run_all
 
+from delog_nb.lab.charts.played import FIGURE
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
@@ -33,6 +35,13 @@ EXHIBIT = (
     "lab.lines({'BP': [0.5, 0.75]}, 'Accuracy by epoch', 'Epoch', 'Test accuracy (%)')"
 )
 
+PLAYED = (
+    "from delog_nb import data, lab\n"
+    "from delog_nb.measure.paths import every_cut\n"
+    "run = lab.experiment(preset='quick', limit=200, batch_size=32)\n"
+    "lab.cut_network({'Delog-SCL': every_cut(run, data.load(run))}, 'Cut it')"
+)
+
 
 def notebook(*cells: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(
@@ -48,6 +57,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     nbformat.write(notebook(*LAB), folder / "notebooks" / "lab.ipynb")
     nbformat.write(notebook("1", "1 / 0", "2"), folder / "notebooks" / "wrong.ipynb")
     nbformat.write(notebook(EXHIBIT), folder / "notebooks" / "exhibit.ipynb")
+    nbformat.write(notebook(PLAYED), folder / "notebooks" / "played.ipynb")
     with jupyterlab(folder / "notebooks", folder / "home") as found:
         yield found
 
@@ -89,10 +99,15 @@ def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page) -> None:
     # stored images are replaced by live figures, every one of them drawn
     path = NOTEBOOKS / "solutions" / name
     cells = nbformat.read(path, as_version=4).cells if path.exists() else []
-    stored = [o for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    stored = [
+        o.data for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})
+    ]
+    played = sum(FIGURE in data for data in stored)
     tab.wait_for_function(
-        "count => document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === count",
-        arg=len(stored),
+        """([drawn, played]) => [".js-plotly-plot:has(.main-svg)", "[role=status]"].every(
+            (kind, k) => document.querySelectorAll(`.jp-OutputArea-output ${kind}`).length
+                === [drawn, played][k])""",
+        arg=[len(stored) - played, played],
     )
     assert tab.locator("text=Error displaying widget").count() == 0
 
@@ -156,6 +171,28 @@ def test_an_exhibit_is_read_and_unfolded_in_either_theme(theme: str, tab: Page) 
     table.wait_for(state="visible")
     for text in (output.locator("summary"), table.locator("td").first):
         assert contrast(text) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_a_figure_is_played_with_in_either_theme(theme: str, tab: Page) -> None:
+    change_theme(tab, theme)
+    open_notebook(tab, "played.ipynb")
+    run_all(tab, timeout_s=60)
+    output = tab.locator(".jp-OutputArea-output")
+    status = output.get_by_role("status")
+    output.locator('[data-key="gap-0"]').click()
+    status.get_by_text("Joined f₁ and f₂: 4 components.").wait_for()
+    output.locator('[data-key="on"]').focus()
+    for _ in range(2):
+        tab.keyboard.press("Enter")  # and the cell is not run or left
+    status.get_by_text(re.compile("^Step 2 of 18. Forward: f₂ turns r₁ into r₂")).wait_for()
+    output.locator('[data-key="gap-1"]').focus()
+    tab.keyboard.press("Space")
+    status.get_by_text("Joined f₂ and f₃: 3 components.").wait_for()
+    for text in (status, output.locator("summary")):
+        assert contrast(text) >= 4.5
+    ink = output.locator(".dn-cut svg text").first.evaluate("node => getComputedStyle(node).fill")
+    assert ink == status.evaluate("node => getComputedStyle(node).color")
 
 
 def contrast(text: Any) -> float:

@@ -16,8 +16,19 @@ from delog_nb import lab
 NOTEBOOKS = sorted(ROOT.glob("notebooks/solutions/*.ipynb")) + [
     ROOT / "notebooks" / f"{name}.ipynb" for name in ("00_start", "lab", "quiz", "experiment")
 ]
-CHARTS = {"lines", "bars", "heat", "scatter", "network", "gantt", "pictures"}
-OF_RECORDS = {"costs", "curves", "flows", "differences", "schedule", "findings", "classes", "views"}
+CHARTS = {"lines", "bars", "heat", "scatter", "gantt", "pictures"}
+OF_RECORDS = {
+    "costs",
+    "curves",
+    "batch",
+    "cut_network",
+    "features_in_motion",
+    "differences",
+    "schedule",
+    "findings",
+    "classes",
+    "views",
+}
 OF_A_RUN = {"confusion", "embeddings", "history", "probes"}
 
 

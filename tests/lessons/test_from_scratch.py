@@ -13,6 +13,7 @@ from delog_nb import data, lab, methods
 from delog_nb.components import Batch
 from delog_nb.lab.charts.boxes import sub
 from delog_nb.measure.cost import parameter_counts
+from delog_nb.measure.paths import paths
 from delog_nb.measure.reach import reach
 from delog_nb.training import train
 
@@ -83,13 +84,13 @@ def test_test_batches_are_all_test_images_once() -> None:
     assert torch.equal((back * 255).round().to(torch.uint8), images.test.images)
 
 
-def test_flows_count_the_parameters_and_a_prediction_passes_every_head() -> None:
+def test_components_are_counted_and_a_prediction_passes_every_head() -> None:
     run = tiny(depth=3)
-    table = lab.flows([run], prediction=True).table
-    effective, affiliated = table["Effective parameters"], table["Affiliated parameters"]
-    assert (effective.sum() + affiliated.sum(), effective.sum()) == parameter_counts(run)
-    last = table.iloc[-1]
-    assert (last["Way"], last["Layers"]) == ("prediction", "f₁, f₂, f₃, classifier")
-    assert last[["Heads", "Loss"]].isna().all()
-    assert table["Loss"].tolist()[:4] == ["SCL₁", "SCL₂", "SCL₃", "CE₄"]
+    shown = lab.cut_network({"Delog-SCL": paths(run, data.load(run))}, "One way")
+    effective, affiliated = (
+        shown.table[f"{kind} parameters"].sum() for kind in ("Effective", "Affiliated")
+    )
+    assert (effective + affiliated, effective) == parameter_counts(run)
+    assert shown.table["Loss"].tolist() == ["SCL₁", "SCL₂", "SCL₃", "CE₄"]
+    assert shown.says.endswith("prediction: f₁ f₂ f₃ classifier.")
     assert sub("L", 10) == "L₁₀"

@@ -21,9 +21,13 @@ from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
 from delog_nb.measure.features import (
     DIMENSIONS,
     FeatureKeeper,
+    Features,
+    features_in_training,
     kept_epochs,
+    plane,
     read_features,
     reduced,
+    separation,
 )
 from delog_nb.measure.probes import block_outputs
 from delog_nb.training import EpochEnded, Run
@@ -94,7 +98,7 @@ def test_it_is_small_and_the_images_stand_beside_it(tmp_path: Path) -> None:
     assert len(kept_epochs(30)) == 20
     assert (tmp_path / "run" / FEATURES).stat().st_size < 500_000
     found = read_features(tmp_path / "run")
-    with Image.open(tmp_path / found.sprite) as sprite:
+    with Image.open(io.BytesIO(found.sprite)) as sprite:
         assert "test images of Digits" in sprite.text["Source"]  # type: ignore[attr-defined]
         pixels = np.array(sprite)
     images, side = data.load(run.experiment).test.images, run.experiment.image_size
@@ -132,3 +136,57 @@ def test_a_run_that_ends_early_leaves_no_features(tmp_path: Path) -> None:
 
     train(tiny(method="bp", epochs=5), on_event, lambda: bool(asked))
     assert not (tmp_path / "run" / FEATURES).exists()
+
+
+def made(seed: int = 0) -> Features:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(3, 2, 40, DIMENSIONS)) * np.linspace(3, 0.1, DIMENSIONS)
+    labels = (np.arange(40) % 4).tolist()
+    return Features([0, 1, 2], [*range(40)], labels, scores.astype(np.float32), [1.0, 1.0], b"")
+
+
+def test_the_plane_is_the_widest_after_the_last_epoch_and_the_same_before() -> None:
+    features = made()
+    found = plane(features)
+    for block in range(2):
+        scores = features.scores[:, block].astype(float)
+        centred = scores - scores[-1].mean(0)
+        values, vectors = np.linalg.eigh(centred[-1].T @ centred[-1])
+        own = centred @ vectors[:, -2:]  # whichever way it is turned, distances are the same
+        for epoch in range(3):
+            assert distances(found[epoch, block]) == pytest.approx(distances(own[epoch]), abs=1e-6)
+        assert np.square(found[-1, block]).sum() == pytest.approx(values[-2:].sum())
+
+
+def test_a_turned_copy_is_turned_back() -> None:
+    features = made()
+    angle = 0.7
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    found = plane(features)
+    assert plane(features, found[-1, -1] @ turn)[-1, -1] == pytest.approx(found[-1, -1] @ turn)
+    twice = replace(features, scores=np.repeat(features.scores[:, :1], 2, 1)[..., ::-1].copy())
+    lower, upper = plane(twice)[-1]
+    assert lower == pytest.approx(upper)
+
+
+def distances(points: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(points[:, None] - points, axis=-1)
+
+
+def test_separation_is_a_ratio_of_mean_distances() -> None:
+    features = made()
+    for epoch, block in itertools.product(range(3), range(2)):
+        scores = features.scores[epoch, block].astype(float)
+        within, between = [], []
+        for i, j in itertools.combinations(range(40), 2):
+            same = features.labels[i] == features.labels[j]
+            (within if same else between).append(np.linalg.norm(scores[i] - scores[j]))
+        expected = np.mean(between) / np.mean(within)
+        assert separation(features)[epoch, block] == pytest.approx(expected)
+
+
+def test_a_run_is_trained_and_looked_at_in_one_go() -> None:
+    experiment = tiny(method="bp", epochs=1)
+    found = features_in_training(experiment, data.load(experiment))
+    assert found.epochs == [0, 1]
+    assert len(found.sprite) > 1000

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from IPython.display import display
 
-from delog_nb.lab.asks.session import display_data, headless
+from delog_nb.lab.asks.session import display_data
 from delog_nb.lab.asks.stored import in_order, keep_every_figure, text_of
 from delog_nb.lab.charts.exhibit import Exhibit
+from delog_nb.lab.charts.played import headless
 
 Draw = Callable[..., Exhibit]
 

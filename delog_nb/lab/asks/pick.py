@@ -9,7 +9,7 @@ from IPython.display import display
 
 from delog_nb.experiment import PARAMETERS
 from delog_nb.experiment.registry import DATASETS
-from delog_nb.lab.asks.session import headless
+from delog_nb.lab.charts.played import headless
 
 
 def pick(name: str, value: Any = None) -> SimpleNamespace:

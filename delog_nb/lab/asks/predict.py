@@ -13,8 +13,9 @@ from IPython.display import display
 from delog_nb.data.cache import cache_dir
 from delog_nb.instruments.errors import ReadError
 from delog_nb.instruments.files import read_json, write_atomically
-from delog_nb.lab.asks.session import headless, markup_of
+from delog_nb.lab.asks.session import markup_of
 from delog_nb.lab.asks.stored import Stored
+from delog_nb.lab.charts.played import headless
 
 _NOTHING_YET = "nothing yet"
 

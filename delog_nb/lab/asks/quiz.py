@@ -10,7 +10,8 @@ from IPython.display import display
 
 from delog_nb.course.assessing import VERDICTS, Assessment
 from delog_nb.lab.asks.predict import keep, kept
-from delog_nb.lab.asks.session import display_data, headless, markup_of, show_table
+from delog_nb.lab.asks.session import display_data, markup_of, show_table
+from delog_nb.lab.charts.played import headless
 from delog_nb.lab.runs.claims import findings_table
 
 _GUESS = "choose one"

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from delog_nb.experiment import Experiment
@@ -17,23 +16,6 @@ PRESET_VARIABLE = "DELOG_NB_PRESET"
 
 # What makes a run long or short. At another preset than their own, lessons leave it to the preset.
 _SIZES = ("epochs", "limit", "width")
-
-
-def headless() -> bool:
-    """Whether no front end shows this cell: a script, nbval, papermill, ``jupyter execute``.
-
-    A front end with a person before it lets a cell ask for input; programs that run notebooks say
-    that they do not.
-
-    >>> from delog_nb import lab
-    >>> lab.headless()
-    True
-    """
-    kernel = getattr(get_ipython(), "kernel", None)
-    if kernel is None:
-        return True
-    parent = kernel.get_parent("shell") or {}
-    return not parent.get("content", {}).get("allow_stdin", False)
 
 
 def experiment(**choices: Any) -> Experiment:

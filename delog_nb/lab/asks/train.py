@@ -15,7 +15,7 @@ from delog_nb.grids.job import Outcome
 from delog_nb.grids.sweep import Progress, sweep
 from delog_nb.grids.workers import Workers, at_a_time
 from delog_nb.instruments.run_files import LOG
-from delog_nb.lab.asks.session import headless
+from delog_nb.lab.charts.played import headless
 from delog_nb.records import Record, load, record_of
 from delog_nb.records.summary import outcome
 from delog_nb.training import Ended, Event, Started, Stepped

@@ -16,8 +16,9 @@ from delog_nb.data.cache import cache_dir
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.lab.asks.live import LiveRun
-from delog_nb.lab.asks.session import display_data, headless, markup_of, show_table, sized
+from delog_nb.lab.asks.session import display_data, markup_of, show_table, sized
 from delog_nb.lab.asks.train import line_of
+from delog_nb.lab.charts.played import headless
 from delog_nb.lab.runs.overlay import names_of, overlay, overlay_table
 from delog_nb.measure.estimate import estimate
 from delog_nb.records import Record, record_of

@@ -61,7 +61,7 @@ _PAGE = Template(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title | striptags }}</title><link rel="icon" href="data:,">
 <style>{{ style | safe }}</style><script>{{ plotly | safe }}</script></head>
-<body>{{ fragment | safe }}</body></html>
+<body><main>{{ fragment | safe }}</main></body></html>
 """,
     autoescape=True,
 )
@@ -147,15 +147,19 @@ class Exhibit:
 
     def html(self) -> str:
         """The exhibit as a part of a page that has plotly.js; its title stands above the figure."""
+        return _FRAGMENT.render(
+            title=self._title(), figure=self._drawn(), folded=self.folded().html
+        )
+
+    def _library(self) -> str:
+        return str(get_plotlyjs())
+
+    def _drawn(self) -> str:
         figure = go.Figure(self.figure)
         top = 40 if figure.layout.annotations else 20
         figure.update_layout(title=None, margin={"t": top})
-        return _FRAGMENT.render(
-            title=self._title(),
-            figure=figure.to_html(
-                full_html=False, include_plotlyjs=False, config={"responsive": True}
-            ),
-            folded=self.folded().html,
+        return str(
+            figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True})
         )
 
     def _title(self) -> str:
@@ -177,7 +181,7 @@ class Exhibit:
         if kind == ".csv":
             data = self.table.to_csv(index=bool(self.table.index.name)).encode()
         elif kind == ".html":
-            page = {"title": self._title(), "style": STYLE, "plotly": get_plotlyjs()}
+            page = {"title": self._title(), "style": STYLE, "plotly": self._library()}
             data = _PAGE.render(**page, fragment=self.html()).encode()
         else:
             data = self._image(kind[1:])

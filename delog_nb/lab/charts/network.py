@@ -24,8 +24,9 @@ def network(
 
     Args:
         ways: by name the components in order, each with ``Layers`` (names), and where it has them
-            ``Heads`` (names) and a ``Loss``; a component without a loss has no gradient, which is
-            how a row shows the path of a prediction. Further entries stand in the table
+            ``Heads`` (names; ``Used`` are those of a prediction) and a ``Loss``; a component
+            without a loss has no gradient, which is how a row shows the path of a prediction.
+            Further entries stand in the table
         title: of the figure
         says: the text alternative; default: the components of each way
 
@@ -59,7 +60,7 @@ def network(
             middle = place - 1 + WIDTH / 2
             for number, head in enumerate(part.get("Heads", ())):
                 height = y + _HEAD + number * _PILED
-                boxes.box(figure, place - 1, height, head, effective=False)
+                boxes.box(figure, place - 1, height, head, effective=head in part.get("Used", ()))
             loss = y + _above(part) + HIGH / 2 + 0.42
             words = str(part["Loss"]).replace(" + ", "\n+ ")
             above = 0.09 * words.count("\n")

@@ -16,6 +16,7 @@ from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
 from delog_nb.lab.charts.style import dressed
 
 _CELL, _GAP = 72, 6  # pixels on the screen: an image's side, the space around it
+STEP = _CELL + _GAP  # from image to image
 
 
 def pictures(
@@ -37,24 +38,24 @@ def pictures(
     >>> pictures({"zeros": torch.zeros(2, 1, 8, 8).byte()}, "Digits").says
     'Digits. Rows of images: zeros (2).'
     """
-    step, count = _CELL + _GAP, max(map(len, rows.values()), default=0)
-    canvas = np.full((len(rows) * step, count * step, 3), 255, np.uint8)
+    count = max(map(len, rows.values()), default=0)
+    canvas = np.full((len(rows) * STEP, count * STEP, 3), 255, np.uint8)
     for i, images in enumerate(rows.values()):
         for j, image in enumerate(images):
             pixels = image.permute(1, 2, 0).expand(-1, -1, 3).cpu().contiguous().numpy()
             scaled = Image.fromarray(pixels).resize((_CELL, _CELL), Image.Resampling.NEAREST)
-            y, x = i * step + _GAP // 2, j * step + _GAP // 2
+            y, x = i * STEP + _GAP // 2, j * STEP + _GAP // 2
             canvas[y : y + _CELL, x : x + _CELL] = np.asarray(scaled)
     buffer = io.BytesIO()
     Image.fromarray(canvas).save(buffer, "png", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     figure = go.Figure(go.Image(source=source, hoverinfo="skip"))
-    dressed(figure, title, len(rows) * step + 70)
+    dressed(figure, title, len(rows) * STEP + 70)
     left = 20 + 9 * max(map(len, rows), default=0)
-    figure.update_layout(width=count * step + left + 20, margin={"l": left, "r": 20, "b": 10})
+    figure.update_layout(width=count * STEP + left + 20, margin={"l": left, "r": 20, "b": 10})
     figure.update_xaxes(visible=False)
     figure.update_yaxes(
-        tickvals=[(i + 0.5) * step for i in range(len(rows))],
+        tickvals=[(i + 0.5) * STEP for i in range(len(rows))],
         ticktext=[escaped(label) for label in rows],
         showgrid=False,
     )

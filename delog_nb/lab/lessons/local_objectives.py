@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
+import torch
 
+from delog_nb import methods
 from delog_nb.components.component import Component, count_parameters
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.charts import boxes
 from delog_nb.lab.charts.boxes import FORWARD, GRADIENT, HIGH, PREDICT, WIDTH, Point, sub
 from delog_nb.lab.charts.exhibit import Exhibit
-from delog_nb.lab.runs.flows import built
 from delog_nb.lab.runs.recorded import recorded_probes
 from delog_nb.measure.invariance import CLASS
 from delog_nb.records import Record
@@ -39,7 +40,8 @@ def associated(experiment: Experiment) -> Exhibit:
     """
     if experiment.method != "al":
         raise ValueError(f"the diagram is of associated learning (al), not of {experiment.method}")
-    parts = built(experiment).parts()
+    with torch.device("meta"):  # without memory for its weights
+        parts = methods.build(experiment).parts()
     title = "Associated learning: features meet encoded targets"
     table = pd.DataFrame(
         [row for number, part in enumerate(parts, 1) for row in _losses(part, number)]

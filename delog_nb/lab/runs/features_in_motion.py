@@ -1,0 +1,139 @@
+"""Features in motion: images after each block while networks train, to play with."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+from PIL import Image
+from plotly.subplots import make_subplots
+
+from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
+from delog_nb.lab.charts.played import Played
+from delog_nb.lab.charts.style import dressed, styles_of
+from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separation
+
+_LEVELS = 127
+_INSIDE = 0.995  # a panel begins and ends at these quantiles of its points
+_TONES = 64  # of the images
+
+
+def features_in_motion(
+    ways: Mapping[str, Features], title: str, *, classes: Sequence[str] = (), says: str = ""
+) -> Exhibit:
+    """Where test images lie after each block, epoch by epoch, in a row for each way to train.
+
+    The two dimensions are those of `delog_nb.measure.features.plane`. The table has, for each epoch
+    and block, how many times as far apart images of two classes are as two of one class.
+
+    Args:
+        ways: by name what was kept of a run; of the same test images after the same epochs
+        title: of the figure
+        classes: their names; default: their numbers
+        says: the text alternative; default: the table's last row
+
+    Raises:
+        ValueError: the images or the epochs differ.
+
+    >>> from delog_nb import data, lab
+    >>> from delog_nb.measure.features import features_in_training
+    >>> run = lab.experiment(preset="quick", limit=100)
+    >>> kept = {"Delog-SCL": features_in_training(run, data.load(run))}
+    >>> lab.features_in_motion(kept, "In motion").table.columns.tolist()[:3]
+    ['Epoch', 'Delog-SCL, block 1', 'Delog-SCL, block 2']
+    """
+    one, first = next(iter(ways.items()))
+    for name, found in ways.items():
+        same = found.images == first.images and found.epochs == first.epochs
+        if not same or found.scores.shape[1] != first.scores.shape[1]:
+            raise ValueError(f"{name} is of other test images, epochs or blocks than {one}")
+    names = list(classes) or [str(k) for k in range(max(first.labels) + 1)]
+    apart = {name: separation(found) for name, found in ways.items()}
+    target = plane(first)[-1, -1]  # an image lies in a like place in all rows
+    points = {name: _points(plane(found, target)) for name, found in ways.items()}
+    styles = styles_of(ways)
+    data = {
+        "title": title,
+        "classes": names,
+        "labels": first.labels,
+        "images": first.images,
+        "epochs": first.epochs,
+        "columns": SPRITE_COLUMNS,
+        "sprite": _sprite(first.sprite),
+        "ways": [
+            {
+                "name": name,
+                "color": styles[name]["color"],
+                "codes": base64.b64encode(points[name].tobytes()).decode(),
+                "separation": apart[name].round(2).tolist(),
+            }
+            for name in ways
+        ],
+    }
+    table = pd.DataFrame({"Epoch": first.epochs})
+    for name, times in apart.items():
+        for block in range(times.shape[1]):
+            table[f"{name}, block {block + 1}"] = times[:, block]
+    told = ", ".join(f"{name} {times[-1, -1]:.2f}" for name, times in apart.items())
+    default = sentence(
+        title,
+        f"After epoch {first.epochs[-1]} and the last block, images of two classes are {told} "
+        f"times as far apart as images of one class",
+    )
+    colors = {name: str(style["color"]) for name, style in styles.items()}
+    figure = _last_epoch({n: p[-1] for n, p in points.items()}, first.labels, colors, title)
+    return Played(figure, table, says or default, ".2f", "features", data)
+
+
+def _points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+    """(epochs, H, N, 2) as -127 to 127, in each block in one unit for all epochs and both axes.
+
+    The few farthest points stand at the edge.
+    """
+    low, high = np.quantile(points, (1 - _INSIDE, _INSIDE), axis=(0, 2), keepdims=True)
+    unit = ((high - low) / 2).max(-1, keepdims=True).clip(1e-12)
+    scaled = ((points - (low + high) / 2) / unit).clip(-1, 1)
+    codes: npt.NDArray[np.int8] = (scaled * _LEVELS).round().astype(np.int8)
+    return codes
+
+
+def _sprite(content: bytes) -> str:
+    """As an address that holds the images, in few tones."""
+    if not content:
+        return ""
+    with Image.open(io.BytesIO(content)) as sheet:
+        small = sheet.convert("RGB").quantize(_TONES)
+    buffer = io.BytesIO()
+    small.save(buffer, "png", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _last_epoch(
+    points: Mapping[str, npt.NDArray[np.int8]],
+    labels: Sequence[int],
+    colors: Mapping[str, str],
+    title: str,
+) -> go.Figure:
+    blocks = len(next(iter(points.values())))
+    titles = [f"after block {block + 1}" for block in range(blocks)]
+    figure = make_subplots(
+        len(points), blocks, column_titles=titles, row_titles=[escaped(name) for name in points],
+        horizontal_spacing=0.02, vertical_spacing=0.03,
+    )  # fmt: skip
+    for row, (name, found) in enumerate(points.items(), 1):
+        for column, flat in enumerate(found, 1):
+            figure.add_scatter(
+                x=flat[:, 0], y=-flat[:, 1], mode="text", text=[str(k) for k in labels],
+                textfont={"size": 11, "color": colors[name]}, hoverinfo="skip", showlegend=False,
+                row=row, col=column,
+            )  # fmt: skip
+    axis = {"range": [-140, 140], "showticklabels": False, "zeroline": False, "showgrid": False}
+    figure.update_xaxes(**axis, showline=True, mirror=True, linecolor="#b6bec6")
+    figure.update_yaxes(**axis, showline=True, mirror=True, linecolor="#b6bec6")
+    dressed(figure, title, 90 + 230 * len(points))
+    return figure.update_layout(margin={"l": 20, "r": 40, "b": 20, "t": 90})
