@@ -138,7 +138,7 @@ function modelOf(values) {
 async function showPlayed(box) {
   const values = box.dataset.values ? await json(box.dataset.values) : {};
   const module = await import(new URL(box.dataset.module, document.baseURI));
-  await module.default.render({ model: modelOf(values), el: box });
+  await module.default.render({ model: modelOf({ data: values }), el: box });
   box.dataset.drawn = "yes";
 }
 

@@ -20,14 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 COUNTER = """
 function render({ model, el }) {
   const button = document.createElement("button");
-  const show = () => { button.textContent = `clicked ${model.get("count")}`; };
+  const show = () => { button.textContent = `clicked ${model.get("data").count}`; };
   const once = () => {
     el.dataset.heard = (el.dataset.heard ?? "") + "x";
-    model.off("change:count", once);
+    model.off("change:data", once);
   };
-  model.on("change:count", show);
-  model.on("change:count", once);
-  button.onclick = () => { model.set("count", model.get("count") + 1); model.save_changes(); };
+  model.on("change:data", show);
+  model.on("change:data", once);
+  button.onclick = () => {
+    model.set("data", { count: model.get("data").count + 1 });
+    model.save_changes();
+  };
   el.append(button);
   show();
 }

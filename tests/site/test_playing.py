@@ -122,13 +122,22 @@ def test_search_finds_a_word(tab: Page, address: str, word: str) -> None:
 
 def test_a_figure_to_play_with_has_a_model_without_a_kernel(tab: Page, address: str) -> None:
     tab.goto(f"{address}/01_one_network_four_ways.html")
-    box = tab.locator(".played")
+    box = tab.locator(".played").last
     button = box.get_by_role("button")
     expect(button).to_have_text("clicked 3")
     button.press("Enter")
     button.click()
     expect(button).to_have_text("clicked 5")
     assert box.get_attribute("data-heard") == "x"  # off is off
+
+
+def test_a_lessons_network_is_stepped_through(tab: Page, address: str) -> None:
+    tab.goto(f"{address}/01_one_network_four_ways.html")
+    box = tab.locator(".played").first
+    told = box.get_by_role("status")
+    first = told.inner_text()
+    box.get_by_role("button", name="Step forward").press("Enter")
+    expect(told).not_to_have_text(first)
 
 
 def test_the_opening_figure_is_cut_by_mouse_and_keyboard(tab: Page, address: str) -> None:
