@@ -15,7 +15,17 @@ import torch
 from benchmarks.common import Report, facts, save
 from delog_nb.instruments.files import write_atomically
 
-NAMES: tuple[str, ...] = ("loss", "views", "step", "memory", "epoch", "estimate")
+NAMES: tuple[str, ...] = (
+    "start",
+    "loss",
+    "views",
+    "step",
+    "memory",
+    "epoch",
+    "estimate",
+    "pipeline",
+    "scale",
+)
 if torch.cuda.is_available():
     NAMES += ("gpu",)
 README = Path(__file__).with_name("README.md")

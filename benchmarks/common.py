@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from delog_nb.components import Batch, Method
+from delog_nb.data import ImageData, Split
 from delog_nb.instruments.files import write_atomically
 from delog_nb.instruments.machine import machine, versions
 from delog_nb.training import autocast, local_losses, train_step
@@ -162,6 +163,21 @@ def command(measure: Callable[[], Report], missing: str = "") -> None:
     print(f"# {report.title}\n\n{report.text()}\n\n{torch.get_num_threads()} threads")
     if options.json is not None:
         save(options.json, [report])
+
+
+def made_up(train: int, test: int, classes: int = 10, side: int = 32) -> ImageData:
+    """Random images, of CIFAR-10's shape unless said otherwise."""
+    generator = torch.Generator().manual_seed(0)
+
+    def split(count: int) -> Split:
+        pixels = torch.randint(
+            0, 256, (count, side, side, 3), dtype=torch.uint8, generator=generator
+        )
+        labels = torch.randint(0, classes, (count,), generator=generator)
+        return Split(pixels.permute(0, 3, 1, 2), labels)
+
+    names = tuple(str(label) for label in range(classes))
+    return ImageData(split(train), split(0), split(test), names, (0.5,) * 3, (0.29,) * 3)
 
 
 def ours(

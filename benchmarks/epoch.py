@@ -11,11 +11,10 @@ from unittest import mock
 
 import torch
 
-from benchmarks.common import Report, child, command
+from benchmarks.common import Report, child, command, made_up
 from delog_nb import training
 from delog_nb.components.component import Component, Method
-from delog_nb.data import ImageData, Split
-from delog_nb.data.images import statistics as mean_and_std
+from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 
@@ -33,21 +32,6 @@ HELP = (
     "subprocess.run([sys.executable, '-m', 'delog_nb', '--help'], capture_output=True, check=True);"
     " print(time.perf_counter() - begin)"
 )
-
-
-def images() -> ImageData:
-    """Random images of CIFAR-10's shape."""
-    generator = torch.Generator().manual_seed(0)
-
-    def split(count: int) -> Split:
-        pixels = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8, generator=generator)
-        labels = torch.randint(0, 10, (count,), generator=generator)
-        return Split(pixels.permute(0, 3, 1, 2), labels)
-
-    train = split(TRAIN)
-    mean, std = mean_and_std(train.images.permute(0, 2, 3, 1).numpy())
-    names = tuple(str(label) for label in range(10))
-    return ImageData(train, split(0), split(TEST), names, mean, std)
 
 
 class Stopwatch:
@@ -132,7 +116,7 @@ def measure() -> Report:
         "optimizer or in the predictions of the evaluation: views, normalisation, bookkeeping. "
         "Accuracy is no subject here, and agreement is checked by `benchmarks.step`.",
     )
-    data = images()
+    data = made_up(TRAIN, TEST)
     for preset in ("paper", "lesson"):
         for method in METHODS:
             report.rows.append(epoch_of(method, preset, data))

@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import plain
-from benchmarks.common import Report, agree, command
+from benchmarks.common import Report, agree, command, made_up
 from delog_nb import methods
 from delog_nb.components import Batch
-from delog_nb.data import ImageData, Split, Views
+from delog_nb.data import ImageData, Views
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import DATASETS, NETS
 from delog_nb.measure.cost import step_flops
@@ -61,20 +61,6 @@ def experiment_of(
         device=DEVICE.type,
         precision="bf16",
     )
-
-
-def made_up(train_count: int = TRAIN, test_count: int = TEST) -> ImageData:
-    """Random images of CIFAR-10's shape, on the CPU."""
-    generator = torch.Generator().manual_seed(0)
-
-    def split(count: int) -> Split:
-        pixels = torch.randint(0, 256, (count, 32, 32, 3), dtype=torch.uint8, generator=generator)
-        labels = torch.randint(0, 10, (count,), generator=generator)
-        return Split(pixels.permute(0, 3, 1, 2), labels)
-
-    names = tuple(str(label) for label in range(10))
-    parts = split(train_count), split(0), split(test_count)
-    return ImageData(*parts, names, CIFAR.mean or (), CIFAR.std or ())
 
 
 class Stepper:
@@ -206,7 +192,7 @@ def row(net: str, size: int, data: ImageData, peak_rate: float) -> dict[str, Any
 
 
 def measure() -> Report:
-    data = made_up()
+    data = made_up(TRAIN, TEST)
     peak_rate = product_rate()
     report = Report(
         "gpu",
