@@ -1,7 +1,13 @@
 """The one training loop, for every method: events out, a stop signal in, its state on disk."""
 
 from delog_nb.training.batches import Batches
-from delog_nb.training.device import autocast, pick_device, pick_precision, set_up_gpu
+from delog_nb.training.device import (
+    autocast,
+    compile_each,
+    pick_device,
+    pick_precision,
+    set_up_gpu,
+)
 from delog_nb.training.evaluation import EVALUATION_BATCH, accuracy, evaluating
 from delog_nb.training.events import Ended, EpochEnded, Event, Started, Stepped
 from delog_nb.training.loop import train
@@ -27,6 +33,7 @@ __all__ = [
     "Team",
     "accuracy",
     "autocast",
+    "compile_each",
     "describe",
     "epoch_line",
     "evaluating",
