@@ -22,18 +22,13 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from delog_nb.instruments.files import write_atomically
+from delog_nb.instruments.processes import PeakMemory
 
 SOLUTIONS = "solutions"
 TAKES = re.compile(
     r"\*\*Takes\*\* (\S+) minutes to read, (\S+) seconds to run on 2 cores \((\S+) MB\)\."
 )
 _WORDS_PER_MINUTE, _MINUTES_PER_EXERCISE = 180, 3
-# ru_maxrss is in KiB on Linux, in bytes on macOS
-_PEAK = """
-import resource, sys
-unit = 1 if sys.platform == "darwin" else 1024
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
-"""
 # One browser draws all figures of a lesson: a quarter of a second each, where a browser for each
 # takes three.
 _START_DRAWING = """
@@ -46,7 +41,11 @@ _STOP_DRAWING = "kaleido.stop_sync_server(silence_warnings=True)"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a lesson takes: minutes to read, seconds to run from kernel start to end, peak MB."""
+    """What a lesson takes: minutes to read, seconds to run from kernel start to end, peak MB.
+
+    The memory is that of the kernel and the processes that it starts, without the browser that
+    draws stored figures.
+    """
 
     minutes: int
     seconds: float
@@ -88,12 +87,14 @@ def execute(lesson: NotebookNode, folder: Path) -> Cost:
 
     Raises `nbclient.exceptions.CellExecutionError` if a cell fails.
     """
-    start, probe, stop = map(nbformat.v4.new_code_cell, (_START_DRAWING, _PEAK, _STOP_DRAWING))
+    start, stop = map(nbformat.v4.new_code_cell, (_START_DRAWING, _STOP_DRAWING))
     own = lesson.cells
-    lesson.cells = [start, *own, probe, stop]
+    lesson.cells = [start, *own, stop]
+    client = NotebookClient(lesson, timeout=600, resources={"metadata": {"path": str(folder)}})
     begin = time.perf_counter()
     try:
-        NotebookClient(lesson, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+        with PeakMemory(without=("chrom", "kaleido")) as memory:
+            client.execute()
     finally:
         lesson.cells = own
     seconds = time.perf_counter() - begin - _seconds_for_the_site(own)
@@ -102,7 +103,7 @@ def execute(lesson: NotebookNode, folder: Path) -> Cost:
             if counted.get("execution_count"):
                 counted.execution_count -= 1  # as if the lesson's own first cell were the first
     lesson.metadata.pop("widgets", None)
-    return Cost(minutes_to_read(lesson), seconds, int(probe.outputs[0].text) / 1e6)
+    return Cost(minutes_to_read(lesson), seconds, memory.bytes / 1e6)
 
 
 def _seconds_for_the_site(cells: list[NotebookNode]) -> float:
