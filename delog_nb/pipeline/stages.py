@@ -1,7 +1,7 @@
 """The pipeline as a team: runs of components on ranks, batches handed on from one to the next."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from delog_nb.components.batch import Batch
 from delog_nb.components.component import Component, Method
+from delog_nb.data import ImageData, Split
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.instruments.clock import moment
 from delog_nb.pipeline.links import Form, Inlet, Layout, Message, Outlet
@@ -88,6 +89,16 @@ class Pipeline(Processes):
             self.outlet = Outlet(layouts[end], self.rank + 1, self.queue, samples, device)
         return Method(parts[self.components])
 
+    def keep(self, images: ImageData, needs: Collection[str]) -> ImageData:
+        """Views are made by rank 0, and by those whose losses need them; the last one evaluates."""
+        views, evaluates = self.rank == 0 or "inputs" in needs, self.reports
+        return replace(
+            images,
+            train=images.train if views else _labels_of(images.train),
+            val=images.val if evaluates else _labels_of(images.val),
+            test=images.test if evaluates else _labels_of(images.test),
+        )
+
     def restored(self, method: Method) -> None:
         """Let go of the other ranks' components."""
         if self.reports:
@@ -134,6 +145,11 @@ class Pipeline(Processes):
         for place, state in enumerate(collected):
             if place not in range(*self.runs[self.rank]):
                 method.parts()[place].load_state_dict(state)
+
+
+def _labels_of(split: Split) -> Split:
+    """``split`` without its images."""
+    return Split(split.images[:0].clone(), split.labels)
 
 
 def first_of(batches: Batches) -> tuple[Tensor, Batch]:

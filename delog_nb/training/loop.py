@@ -100,6 +100,7 @@ def train(
         loop = _Loop(experiment, images, built, on_event, should_stop, team)
         which = experiment.dataset, experiment.data_id
         own["images"] = data if (images.name, images.content_id) != which else None
+        del images  # the loop keeps what it needs
         loop.result.own = tuple(name for name, given in own.items() if given is not None)
         file = Checkpoint(checkpoint, loop.result, loop.optimizers, team, checkpoint_every)
         with set_up_gpu(experiment.precision):
@@ -134,6 +135,7 @@ class _Loop:
         self.needs = self.method.needs
         self.own = team.assign(self.method, self._batches(0), self.context)
         self.needs = self.own.needs
+        self.images = team.keep(self.images, self.needs)
         self.optimizers = make_optimizers(self.own, experiment)
         if experiment.compile:
             compile_each(self.own.parts())

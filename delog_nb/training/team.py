@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torch import Tensor
@@ -13,6 +13,7 @@ from delog_nb.components.component import Component, Method
 if TYPE_CHECKING:
     from torch import autocast
 
+    from delog_nb.data import ImageData
     from delog_nb.training.batches import Batches
 
 Value = TypeVar("Value")
@@ -47,6 +48,10 @@ class Team:
     ) -> Method:
         """The components of ``method`` that this process trains, as a method of their own."""
         return method
+
+    def keep(self, images: ImageData, needs: Collection[str]) -> ImageData:  # noqa: ARG002
+        """What of ``images`` this process needs from now on; ``needs`` is what its losses do."""
+        return images
 
     def restored(self, method: Method) -> None:
         """``method`` has the weights that the run begins or goes on with."""

@@ -58,6 +58,11 @@ def test_weights_after_fifty_steps_are_those_of_the_ordinary_loop_to_the_last_bi
         sizes = [len(list(part.parameters())) for part in expected.model.parts()]
         kept = [sum(sizes[a:b]) for a, b in ends[:-1]] + [sum(sizes)]
         assert [rank["kept"] for rank in ranks] == kept
+        # and images alone that make their views, or that are evaluated
+        for rank, (trained, tested) in enumerate(rank["images"] for rank in ranks):
+            own = expected.model.parts()[slice(*ends[rank])]
+            views = rank == 0 or any("inputs" in part.needs for part in own)
+            assert (trained > 0, tested > 0) == (views, rank == stages - 1)
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch.distributed import TCPStore
 
 from delog_nb import Experiment, methods, train
 from delog_nb.cli.rank import main
-from delog_nb.data import Views, load
+from delog_nb.data import ImageData, Views, load
 from delog_nb.experiment.registry import METHODS
 from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.pipeline import DataParallel, Pipeline, joined
@@ -45,15 +45,32 @@ def save(run: object, team: Team, folder: Path, name: str) -> None:
         torch.save({"weights": weights, "history": history}, folder / f"{name}.pt")
 
 
+class Kept(Pipeline):
+    """Notes how many images this process keeps, for training and for the evaluation."""
+
+    def keep(self, images: ImageData, needs: Collection[str]) -> ImageData:
+        made = super().keep(images, needs)
+        self.images = [len(split.images) for split in (made.train, made.test)]
+        assert [len(split) for split in (made.train, made.test)] == [150, len(images.test)]
+        return made
+
+
 def pipelined(folder: Path) -> None:
     """Fifty steps of every decoupled method; the last rank has all weights and the history."""
     for experiment in experiments():
-        team = Pipeline()
+        team = Kept()
         run = train(experiment, team=team)  # type: ignore[arg-type]
         save(run, team, folder, experiment.method)  # type: ignore[attr-defined]
         kept = [p.device.type for p in run.model.parameters()].count("cpu")
         (folder / f"{experiment.method}-{team.rank}.json").write_text(  # type: ignore[attr-defined]
-            json.dumps({"runs": team.runs, "kept": kept, "rows": len(run.history)})
+            json.dumps(
+                {
+                    "runs": team.runs,
+                    "kept": kept,
+                    "rows": len(run.history),
+                    "images": team.images,
+                }
+            )
         )
 
 
