@@ -35,12 +35,12 @@ print(lesson.cells[-1].outputs[0].text)
 """
 
 
-def run(folder: Path, *command: object) -> str:
+def run(folder: Path, *command: object, **environment: str) -> str:
     """What a command says that runs in ``folder``, without this one on the path."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -162,3 +162,22 @@ def test_a_sweep_finds_its_notebook(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text("fixed: {preset: quick, limit: 60, epochs: 1, seed: 1}")
     run(tmp_path, installed / "delog-nb", "sweep", "grid.yaml", "--out", "runs", "--workers", "1")
     assert len(list(tmp_path.glob("runs/*/run.ipynb"))) == 1
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not here")
+def test_one_that_is_read_only_serves_a_class_without_a_network(
+    installed: Path, tmp_path: Path
+) -> None:
+    """Everything but a home is read-only, for root, too: a first start, and lesson 1."""
+    home = tmp_path / "home"
+    (home / "tmp").mkdir(parents=True)
+    inside = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    inside += ["--bind", home, home, "--unshare-net", "--chdir", home]
+    own = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "DELOG_NB_CACHE": ""}
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        run(home, *inside, "touch", installed.parent / "written", **own)
+    run(home, *inside, installed / "delog-nb", "lab", home / "mine", "--no-open", **own)
+    inside[-1] = home / "mine"
+    lesson = "01_one_network_four_ways.ipynb"
+    found = run(home, *inside, installed / "python", "-c", EXECUTE, lesson, **own)
+    assert Path(found.strip()).is_relative_to(installed.parent)
