@@ -3,6 +3,16 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.ready
+# uv where it is installed, else pip. TORCH=cpu (or cu126 ...) takes that build of torch from PyTorch's
+# own index; without it one gets the index's default, which on Linux is CUDA's, of 6 GB.
+ifneq ($(shell command -v uv 2>/dev/null),)
+VENV := uv venv --quiet --allow-existing --seed --python $(PYTHON) .venv
+INSTALL := uv pip install --quiet --python $(BIN)/python $(TORCH:%=--torch-backend %)
+else
+VENV := $(PYTHON) -m venv .venv
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
+  $(TORCH:%=--extra-index-url https://download.pytorch.org/whl/%)
+endif
 # Students' lessons are these without the solutions; a test holds them together.
 # experiment.ipynb is run by the tests of sweeps, with papermill and small values.
 NOTEBOOKS := notebooks/solutions notebooks/00_start.ipynb notebooks/lab.ipynb notebooks/quiz.ipynb
@@ -24,11 +34,11 @@ help:  ## list the targets
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 14) else \
 	  "Python 3.10 to 3.13 is needed, this is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(VENV)
+	$(INSTALL) -c constraints.txt -e '.[test]'
 	@touch $(READY)
 
-setup: $(READY)  ## set up everything in .venv
+setup: $(READY)  ## set up everything in .venv, with TORCH=cpu the smaller torch
 
 # JupyterLab refuses root, which is who one is in a container; it listens on this machine alone.
 # By exec, a signal that ends make ends it as well.
@@ -61,6 +71,7 @@ smoke: $(READY)  ## train two small networks, to see whether a system can
 
 dist: $(READY)  ## make the wheel and the source archive, in dist
 	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 site: $(READY)  ## build the course as pages without a kernel, in build/site
 	PYTHONPATH=site:. $(BIN)/python -m delog_site
@@ -70,7 +81,7 @@ site-serve: $(READY)  ## show build/site at http://127.0.0.1:8000; PORT=... take
 	exec $(BIN)/python -m http.server $(or $(PORT),8000) --bind 127.0.0.1 --directory build/site
 
 bench: $(READY)  ## time everything beside its peers, 15 minutes at most
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(INSTALL) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
 
 browser-test: $(READY)  ## run the tests that need chromium

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 
 from delog_nb import Experiment, records
-from delog_nb.grids.sweep import experiment_notebook, sweep
+from delog_nb.grids.sweep import sweep
 from delog_nb.grids.workers import Workers
+from delog_nb.instruments.course_files import EXPERIMENT
 from delog_nb.instruments.machine import machine
 
 
@@ -41,4 +42,4 @@ if __name__ == "__main__":
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print(machine())
     print("in the worker:  ", measure(runs, None))
-    print("with a notebook:", measure(runs, experiment_notebook()))
+    print("with a notebook:", measure(runs, EXPERIMENT))

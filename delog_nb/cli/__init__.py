@@ -16,6 +16,7 @@ from delog_nb.experiment.plugins import failure
 
 # command: one line of help. The module of its name (_ for -) adds its flags and runs it.
 COMMANDS = {
+    "lab": "copy the lessons to a folder and open them in JupyterLab",
     "compare": "train several methods on the same images and write a table and a page",
     "train": "train one method",
     "sweep": "run a grid of experiments on this machine or a cluster",
@@ -31,13 +32,16 @@ COMMANDS = {
     "check-submissions": "check the exercises of a folder of submitted notebooks",
     "doctor": "check this installation",
 }
+# those in the room `course`
+OF_THE_COURSE = ("lab", "claims", "power", "lessons", "check-submissions")
 FAULT = 70  # the exit status of a fault of ours: EX_SOFTWARE of sysexits.h
 # those that make runs, and the table of all methods
 WITH_PLUGINS = ("compare", "train", "sweep", "probe", "params", "methods", "explain")
 
 
 def _module(command: str) -> ModuleType:
-    return import_module(f"delog_nb.cli.{command.replace('-', '_')}")
+    room = "delog_nb.cli.course" if command in OF_THE_COURSE else "delog_nb.cli"
+    return import_module(f"{room}.{command.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.identity import revisions
 from delog_nb.grids import grid
+from delog_nb.instruments.course_files import EXPERIMENT
 
 if TYPE_CHECKING:
     from delog_nb.grids.sweep import Progress
@@ -198,8 +199,6 @@ def _notebook(values: argparse.Namespace) -> Path | None:
     if values.keep_features:
         raise ExperimentError("--keep-features goes with --no-notebook: add it")
 
-    from delog_nb.grids.sweep import experiment_notebook
-
     try:
         import papermill  # noqa: F401
     except ImportError:
@@ -207,7 +206,7 @@ def _notebook(values: argparse.Namespace) -> Path | None:
             "a notebook for each run needs papermill: pip install 'delog_nb[lab]', or give "
             "--no-notebook"
         ) from None
-    path: Path = (values.notebook or experiment_notebook()).resolve()
+    path: Path = (values.notebook or EXPERIMENT).resolve()
     if not path.is_file():
         raise ExperimentError(f"notebook {path} does not exist")
     return path

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import delog_nb
 from delog_nb.experiment import Experiment, ExperimentError, plugins
 from delog_nb.grids import job
 from delog_nb.grids.job import Job, Outcome
@@ -211,15 +210,3 @@ def _outcome(future: Future[Outcome], run_id: str) -> Outcome:
 
 def _lost(reason: str) -> str:
     return f"its worker, or what it was reached by, was lost ({reason})"
-
-
-def experiment_notebook() -> Path:
-    """The notebook that runs one experiment, beside the package's source.
-
-    Raises:
-        ExperimentError: the package was installed without it.
-    """
-    path = Path(delog_nb.__file__).resolve().parents[1] / "notebooks" / "experiment.ipynb"
-    if not path.exists():
-        raise ExperimentError(f"{path} is not there: name a notebook, or run without one")
-    return path

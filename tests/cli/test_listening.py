@@ -89,18 +89,19 @@ def wait_until_listening(process: subprocess.Popen[str], *those: psutil.Process)
 
 
 @contextlib.contextmanager
-def make_lab(home: Path, **browser: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``make lab`` as it stands in the Makefile; yields it, and the address that it prints."""
+def opened(
+    command: list[str], folder: Path, home: Path, **browser: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A command that is JupyterLab, in ``folder``; yields it, and the address that it prints."""
     unset = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "TERM")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     for name in ("config", "data", "runtime"):
         environment[f"JUPYTER_{name.upper()}_DIR"] = str(home / name)
     for name in ("settings", "workspaces"):
         environment[f"JUPYTERLAB_{name.upper()}_DIR"] = str(home / name)
-    bin_folder = os.path.relpath(Path(sys.executable).parent, ROOT)
     with subprocess.Popen(
-        ["make", "--old-file", ".venv/.ready", f"BIN={bin_folder}", "lab"],
-        cwd=ROOT,
+        command,
+        cwd=folder,
         env=environment | browser,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -114,11 +115,15 @@ def make_lab(home: Path, **browser: str) -> Iterator[tuple[subprocess.Popen[str]
             address = re.compile(r"http://(localhost|127\.0\.0\.1):\d+/lab\S*token=[0-9a-f]{32,}")
             found = address.search(lines.until(address.search))
             assert found is not None
-            wait_until_listening(process, *living(process.pid))
+            wait_until_listening(process, psutil.Process(process.pid), *living(process.pid))
             yield process, found[0]
         finally:  # kernels end with it
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+BIN = os.path.relpath(Path(sys.executable).parent, ROOT)
+MAKE_LAB = ["make", "--old-file", ".venv/.ready", f"BIN={BIN}", "lab"]  # as in the Makefile
 
 
 def asked(address: str, path: str, sent: object = None) -> int:
@@ -145,7 +150,7 @@ def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
     browser: dict[str, str], end: Callable[[int, int], None], tmp_path: Path
 ) -> None:
     """As root in a container, too, which is who runs this where tests run in one."""
-    with make_lab(tmp_path, **browser) as (process, address):
+    with opened(MAKE_LAB, ROOT, tmp_path, **browser) as (process, address):
         assert asked(address, "/lab") == 200
         assert asked(address, "/api/contents") == 200
         assert asked(address.partition("?")[0], "/api/contents") == 403  # not without the token
@@ -157,3 +162,17 @@ def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
         assert listening(*inside) <= LOOPBACK
         end(process.pid, signal.SIGTERM)
         assert ended([kernel, *inside])
+
+
+@pytest.mark.long
+def test_the_command_opens_its_copies_on_the_loopback_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "delog_nb", "lab", "mine", "--no-browser"]
+    with opened(command, tmp_path, tmp_path / "home", PYTHONPATH=str(ROOT)) as (process, address):
+        assert address.partition("?")[0].endswith("/lab/tree/00_start.ipynb")
+        assert asked(address, "/api/contents/01_one_network_four_ways.ipynb?content=0") == 200
+        assert asked(address, "/api/contents/mine") == 404  # it is the root
+        inside = {psutil.Process(process.pid), *living(process.pid)}
+        assert listening(*inside) <= LOOPBACK
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert ended(inside)

@@ -27,6 +27,7 @@ from delog_nb.experiment import experiments_of, plugins, registry
 from delog_nb.experiment.registry import METHODS
 from delog_nb.grids import job, sweep
 from delog_nb.grids.workers import Workers
+from delog_nb.instruments.course_files import EXPERIMENT
 from delog_nb.training import local_losses
 
 # file of the plug-in: its method
@@ -108,6 +109,7 @@ def test_the_cell_of_the_design_makes_a_citizen(tmp_path: Path) -> None:
         """
         from delog_nb.grids.sweep import sweep
         from delog_nb.grids.workers import Workers
+from delog_nb.instruments.course_files import EXPERIMENT
         with Workers(1) as workers:
             print(sweep(both, Path("runs"), workers).done)
         found = [r for r in records.find(Path("runs"))]
@@ -157,6 +159,7 @@ def test_a_cell_that_does_not_run_alone_trains_in_the_kernels_process(tmp_path: 
         from delog_nb import Experiment
         from delog_nb.grids.sweep import sweep
         from delog_nb.grids.workers import Workers
+from delog_nb.instruments.course_files import EXPERIMENT
         run = Experiment(preset="quick", epochs=1, limit=100, method="mean-exit")
         with warnings.catch_warnings(record=True) as caught, Workers(1) as workers:
             warnings.simplefilter("always")
@@ -241,8 +244,7 @@ def test_a_plug_in_goes_through_papermill_and_dask(tmp_path: Path) -> None:
         progress = sweep.sweep([run], tmp_path / "dask", client.get_executor())
     assert [o.error for o in progress.outcomes.values()] == [""]
     with Workers(1) as workers:
-        notebook = sweep.experiment_notebook()
-        progress = sweep.sweep([run], tmp_path / "papermill", workers, notebook=notebook)
+        progress = sweep.sweep([run], tmp_path / "papermill", workers, notebook=EXPERIMENT)
     assert [o.error for o in progress.outcomes.values()] == [""]
     one, other = (records.load(tmp_path / place / run.run_id) for place in ("dask", "papermill"))
     assert same_history(one.history, other.history)

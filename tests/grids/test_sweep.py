@@ -22,6 +22,7 @@ from delog_nb.grids import grid, job
 from delog_nb.grids.job import Job, Outcome
 from delog_nb.grids.sweep import Progress, sweep
 from delog_nb.grids.workers import WorkerDied, Workers
+from delog_nb.instruments.course_files import EXPERIMENT
 from delog_nb.instruments.run_files import FEATURES
 from delog_nb.measure.features import read_features
 from delog_nb.records.locks import claim
@@ -355,10 +356,8 @@ def test_a_notebook_for_each_run(tmp_path: Path) -> None:
     """One good, one that fails inside its notebook: both notebooks stay, neither is large."""
     good = tiny(method="al", **SMALL)
     bad = tiny(dataset="folder", data_dir=tmp_path / "none", data_id="0" * 16, **SMALL)
-    from delog_nb.grids.sweep import experiment_notebook
-
     with in_threads() as executor:
-        progress = sweep([good, bad], tmp_path, executor, notebook=experiment_notebook())
+        progress = sweep([good, bad], tmp_path, executor, notebook=EXPERIMENT)
     assert (progress.done, progress.failed) == (1, 1)
     assert "none does not exist" in progress.outcomes[bad.run_id].error
     folder = tmp_path / good.run_id

@@ -269,7 +269,7 @@ def test_a_run_that_diverged_has_no_accuracy() -> None:
     assert accuracy("convnet", "delog-scl").by_seed(Runs([good, bad])) == {1: 0.5}
 
 
-EVIDENCE = sorted((comparing.ROOT / "experiments" / "evidence").glob("*.yaml"))
+EVIDENCE = sorted((comparing.HOME / "experiments" / "evidence").glob("*.yaml"))
 
 
 def planned_runs(study: str) -> dict[tuple[Any, ...], set[int]]:
@@ -326,7 +326,7 @@ def test_sizes_are_not_mixed() -> None:
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_every_place_names_a_grid_of_its_size(name: str) -> None:
-    experiments = grid.read(comparing.ROOT / SOURCES[name].grid).experiments()
+    experiments = grid.read(comparing.HOME / SOURCES[name].grid).experiments()
     assert {e.method for e in experiments} == {*COMPARED}
     if "paper size" in name:
         assert {e.preset for e in experiments} == {"paper"}
@@ -354,8 +354,8 @@ def test_every_place_names_a_grid_of_its_size(name: str) -> None:
 def test_where_there_are_no_runs_are_the_commands_and_nothing_else(
     data: str, net: str, commands: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "experiments").symlink_to(comparing.ROOT / "experiments")
-    monkeypatch.setattr(comparing, "ROOT", tmp_path)  # whatever has been trained in this checkout
+    # whatever has been trained in this checkout
+    monkeypatch.setattr(comparing, "OWN_RUNS", tmp_path / "runs")
     shown = compared(f"{data} at paper size", net)
     assert not shown.figure.data
     assert "no runs here" in shown.figure.layout.title.text
@@ -377,7 +377,7 @@ def test_runs_that_the_command_made_are_drawn(
 ) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text("fixed: {preset: quick, net: vgg, epochs: 2}\ncross: {method: [bp, al]}\n")
-    monkeypatch.setattr(comparing, "ROOT", tmp_path)
+    monkeypatch.setattr(comparing, "HOME", tmp_path)
     monkeypatch.setitem(SOURCES, "here", Source("grid.yaml", "out", "recorded"))
     assert not compared("here", "vgg").figure.data
     for e in grid.read(path).experiments():

@@ -214,7 +214,7 @@ WORDS = [
 ]
 words = st.sampled_from([*WORDS, *(f"--{name.replace('_', '-')}" for name in PARAMETERS)])
 words |= st.text(max_size=8)
-TRAINS = ("train", "compare", "doctor", "lessons")
+TRAINS = ("train", "compare", "doctor", "lessons", "lab")
 
 
 @bounded

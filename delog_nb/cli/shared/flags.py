@@ -13,6 +13,7 @@ from delog_nb.experiment import PARAMETERS, ExperimentError, closest
 from delog_nb.experiment.fields import shown
 from delog_nb.experiment.plugins import import_packages, read
 from delog_nb.experiment.registry import use
+from delog_nb.instruments.course_files import RESULTS
 
 
 class Number(NamedTuple):
@@ -201,8 +202,8 @@ def add_results_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         type=path_of,
-        default=Path("results"),
-        help="folder of the studies, and of the pilot cpu/ (default: results)",
+        default=RESULTS,
+        help="folder of the studies, and of the pilot cpu/ (default: those of the course)",
     )
 
 

@@ -12,11 +12,11 @@ from delog_nb import records, training
 from delog_nb.course import COMPARED
 from delog_nb.experiment.registry import NETS
 from delog_nb.grids import grid
+from delog_nb.instruments.course_files import HOME, OWN_RUNS
 from delog_nb.lab.asks.session import experiment
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.style import dressed
 from delog_nb.lab.runs.curves import curves
-from delog_nb.lab.runs.recorded import ROOT, RUNS
 from delog_nb.records import Record, record_of
 
 ALL = "all four"
@@ -32,13 +32,14 @@ class Source:
 
     def runs(self, net: str) -> list[Record]:
         """The grid's runs of ``net`` that are in the folder."""
-        described = grid.read(ROOT / self.grid)
-        there = grid.records_of(described, records.readable(ROOT / self.folder))
+        described = grid.read(HOME / self.grid)
+        base = OWN_RUNS.parent if self.folder.startswith("runs/") else HOME
+        there = grid.records_of(described, records.readable(base / self.folder))
         return [record for record in there if record.experiment.net == net]
 
     def commands(self, net: str) -> list[str]:
         """What makes the runs of ``net``; where the grid has none, a comparison."""
-        experiments = grid.read(ROOT / self.grid).experiments()
+        experiments = grid.read(HOME / self.grid).experiments()
         if all(e.net != net for e in experiments):
             dataset = experiments[0].dataset
             return [f"delog-nb compare --preset paper --dataset {dataset} --nets {net}"]
@@ -48,7 +49,7 @@ class Source:
 
 SOURCES = {
     "CIFAR-10 (JPEG) at CPU size": Source(
-        "results/cpu/grids/table2.yaml", str(RUNS.relative_to(ROOT)), "recorded"
+        "results/cpu/grids/table2.yaml", "results/cpu", "recorded"
     ),
     "CIFAR-10 at paper size": Source(
         "experiments/paper/table2.yaml", "runs/table2", "your own runs"

@@ -5,25 +5,23 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 from IPython.display import display
 
-import delog_nb
 from delog_nb import records
 from delog_nb.course.evidence import by_size, kept
 from delog_nb.experiment import ExperimentError
 from delog_nb.grids import grid
 from delog_nb.grids.grid import Grid, Layout
+from delog_nb.instruments.course_files import OWN_RUNS, RESULTS
 from delog_nb.instruments.run_files import PROBES
 from delog_nb.lab.charts.exhibit import Markup
 from delog_nb.lab.runs import tables
 from delog_nb.measure.invariance import read_probes
 from delog_nb.records import Record
 
-ROOT = Path(delog_nb.__file__).resolve().parents[1]  # of the repository
-RUNS = ROOT / "results" / "cpu"
+RUNS = RESULTS / "cpu"
 GRIDS = RUNS / "grids"
 
 
@@ -40,8 +38,7 @@ def recorded(name: str) -> Recorded:
     """The kept runs of ``results/cpu/grids/<name>.yaml``.
 
     Raises:
-        ExperimentError: there is no such grid, or none of its runs is kept here (the course lies in
-            the repository, beside the package's source).
+        ExperimentError: there is no such grid, or none of its runs is kept here.
 
     >>> from delog_nb import lab
     >>> kept = lab.recorded("table2")
@@ -97,19 +94,20 @@ def evidence() -> dict[str, list[Record]]:
     True
     """
     own = own_runs()
-    return kept(ROOT / "results") | ({"full": own} if own else {})
+    return kept(RESULTS) | ({"full": own} if own else {})
 
 
 def own_runs() -> list[Record]:
-    """What ``delog-nb sweep`` has left below ``runs/`` of the repository, at the paper's size.
+    """What ``delog-nb sweep`` has left in ``runs/``, at the paper's size.
 
-    Where there are several sizes, the runs of the one that has most.
+    That folder is in the repository, or where the package is installed in the working folder. Where
+    there are several sizes, the runs of the one that has most.
 
     >>> from delog_nb import lab
     >>> {run.experiment.preset for run in lab.own_runs()} <= {"paper"}
     True
     """
-    found = records.find(ROOT / "runs") if (ROOT / "runs").is_dir() else []
+    found = records.find(OWN_RUNS) if OWN_RUNS.is_dir() else []
     groups = by_size(r for r in found if isinstance(r, Record) and r.experiment.preset == "paper")
     return groups[0] if groups else []
 

@@ -1,0 +1,1 @@
+"""Commands about the course: its lessons, its exercises and its evidence."""
