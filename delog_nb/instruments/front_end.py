@@ -45,9 +45,8 @@ def front_end() -> FrontEnd:
         return COLAB
     if getattr(shell, "kernel", None) is None:
         return PLAIN
-    server = (
-        "JPY_SESSION_NAME" in os.environ
-    )  # VS Code starts kernels itself, or marks the notebook
+    # VS Code starts kernels itself, or has a server start them and marks the notebook
+    server = "JPY_SESSION_NAME" in os.environ
     if "__vsc_ipynb_file__" in shell.user_ns or ("VSCODE_PID" in os.environ and not server):
         return VS_CODE
     return next((_SERVERS[word] for word in _command() if word in _SERVERS), JUPYTER)
