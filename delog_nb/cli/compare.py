@@ -14,6 +14,7 @@ from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
     add_force_flag,
+    add_track_flag,
     add_workers_flag,
     checkpoint_seconds,
     experiment_values,
@@ -44,6 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_workers_flag(parser)
     add_checkpoint_flag(parser)
+    add_track_flag(parser)
     add_force_flag(parser)
     add_experiment_flags(parser, without=("method", "net", "seed"))
 
@@ -103,8 +105,11 @@ def run(values: argparse.Namespace) -> int:
         summary,
         summary_for_people,
     )
+    from delog_nb.records.tracking import check_tracker
     from delog_nb.training import planned_all
 
+    if values.track is not None:
+        check_tracker(values.track)
     threads()  # refused here where OMP_NUM_THREADS is no number
     todo = planned_all(todo)
     reasons |= obstacles(todo)
@@ -132,6 +137,7 @@ def run(values: argparse.Namespace) -> int:
             executor,
             failed="again",
             checkpoint_every=every,
+            track=values.track,
             slots=workers,
             on_change=display,
             should_stop=asked.is_set,

@@ -99,6 +99,13 @@ def _cache() -> str:
     return f"{folder}, {shutil.disk_usage(folder).free / 2**30:.0f} GiB free"
 
 
+def _front_end() -> str:
+    from delog_nb.instruments.front_end import front_end
+
+    found = front_end()
+    return " - ".join(filter(None, found))
+
+
 def _plotly() -> str:
     import plotly.graph_objects as go
 
@@ -130,4 +137,5 @@ CHECKS: list[tuple[str, Callable[[], str], str]] = [
     ("plotly", _plotly, LAB),
     ("widgets", _widgets, LAB),
     ("jupyter", _jupyter, LAB),
+    ("front end", _front_end, "Install psutil"),
 ]

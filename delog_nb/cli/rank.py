@@ -51,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             team = DataParallel() if values.data_parallel else Pipeline(watch)
             experiment = first_then_others(partial(planned, experiment))
             images = partial(first_then_others, partial(load, experiment))
+            every = checkpoint_seconds(values)
             record = command.train(
-                experiment, values.out, asked.is_set, team, images, checkpoint_seconds(values)
+                experiment, values.out, asked.is_set, team, images, every, values.track
             )
     except PeerLost:  # `Watch` has said whose fault it was; the broken connections are left alone
         os._exit(STATUS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +31,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="only runs with this value of a field of Experiment; repeat for more",
-    )
-    parser.add_argument(
-        "--tensorboard",
-        type=Path,
-        metavar="DIR",
-        help="also write the runs to DIR as TensorBoard event files",
     )
     parser.add_argument("--yes", action="store_true", help="rm: do not ask")
     parser.add_argument("--dry-run", action="store_true", help="rm: say what would go, and stay")
@@ -68,34 +61,7 @@ def run(values: argparse.Namespace) -> int:
     if not chosen:
         print(f"No record in {values.out} matches", file=sys.stderr)
         return 1
-    if values.tensorboard is not None:
-        write_events(chosen, values.tensorboard)
-        print(f"tensorboard --logdir {values.tensorboard}")
     return actions[values.action](chosen, values)
-
-
-def write_events(chosen: list[Record], folder: Path) -> None:
-    """A scalar for each column of each history, by epoch; one folder per run, written anew.
-
-    Raises `ExperimentError` where TensorBoard is not installed or ``folder`` cannot be written.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ExperimentError(
-            "TensorBoard is not installed: pip install 'delog_nb[tensorboard]'"
-        ) from error
-    from delog_nb.instruments.files import writing
-
-    with writing(folder):
-        for record in chosen:
-            place = folder / record.run_id
-            shutil.rmtree(place, ignore_errors=True)
-            with SummaryWriter(str(place)) as writer:
-                for row in record.history:
-                    for name, value in row.items():
-                        if name != "epoch" and value is not None:
-                            writer.add_scalar(name, value, row["epoch"])
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -7,21 +7,24 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from delog_nb.cli.shared.executors import (
+    add_executor_flags,
+    check_executor,
+    elsewhere,
+    executor_of,
+)
 from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_force_flag,
     add_plugin_flag,
+    add_track_flag,
     add_workers_flag,
     checkpoint_seconds,
 )
 from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.experiment.fields import shown
 from delog_nb.experiment.identity import revisions
 from delog_nb.grids import grid
 from delog_nb.instruments.course_files import EXPERIMENT
@@ -41,12 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_plugin_flag(parser)
     parser.add_argument("--out", type=Path, help="folder for the runs; what is there is not redone")
     add_workers_flag(parser)
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="run on a Dask cluster instead: tcp://host:8786"
-    )
-    parser.add_argument(
-        "--resources", metavar="NAME=N", help="with --scheduler: what a run takes, such as GPU=1"
-    )
+    add_executor_flags(parser)
     parser.add_argument(
         "--no-notebook", action="store_true", help="train in the workers, without a notebook each"
     )
@@ -57,6 +55,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--retry-failed", action="store_true", help="run those that failed before, and just those"
     )
     add_checkpoint_flag(parser)
+    add_track_flag(parser)
     add_force_flag(parser)
     parser.add_argument(
         "--keep-checkpoints",
@@ -84,7 +83,7 @@ def run(values: argparse.Namespace) -> int:
     begin = time.monotonic()
     described, by_grid = _grids(values.grids)
     until = begin + (math.inf if values.hours is None else values.hours * 3600)
-    resources = _resources(values)
+    check_executor(values)
     notebook = _notebook(values)
 
     from delog_nb.grids.job import is_finished, threads
@@ -114,16 +113,12 @@ def run(values: argparse.Namespace) -> int:
     from delog_nb.instruments.files import check_writable, write_atomically
     from delog_nb.measure.estimate import check_memory
 
-    if not values.force and values.scheduler is None:
+    if not values.force and not elsewhere(values):
         check_memory(missing, min(workers, max(1, len(missing))))
     check_writable(out)
     with (
         stop_on_signal() as asked,
-        _executor(values, workers, resources) as (
-            executor,
-            slots,
-            reachable,
-        ),
+        executor_of(values, workers, out) as (executor, slots, reachable),
     ):
         (out / grid.GRIDS).mkdir(exist_ok=True)
         for path, own, wanted in zip(values.grids, described, by_grid, strict=True):
@@ -145,6 +140,7 @@ def run(values: argparse.Namespace) -> int:
             keep_checkpoints=values.keep_checkpoints,
             keep_features=values.keep_features,
             checkpoint_every=checkpoint_seconds(values),
+            track=values.track,
             slots=slots,
             on_change=display,
             should_stop=should_stop,
@@ -173,31 +169,18 @@ def _grids(paths: list[Path]) -> tuple[list[grid.Grid], list[list[Experiment]]]:
     return [found for found, _ in described], [experiments for _, experiments in described]
 
 
-def _resources(values: argparse.Namespace) -> dict[str, float]:
-    if values.resources is None:
-        return {}
-    if values.scheduler is None:
-        raise ExperimentError("--resources goes with --scheduler: this machine's workers have none")
-    name, _, text = values.resources.partition("=")
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = math.nan
-    if not (name and len(name) <= 100 and 0.001 <= amount <= 1_000_000):
-        raise ExperimentError(
-            f"resources = {shown(values.resources)} is not allowed: a name and a number above 0, "
-            "from 0.001 to 1,000,000, as in GPU=1"
-        )
-    return {name: amount}
-
-
 def _notebook(values: argparse.Namespace) -> Path | None:
+    if values.track is not None:
+        from delog_nb.records.tracking import check_tracker
+
+        check_tracker(values.track)
     if values.no_notebook:
         if values.notebook is not None:
             raise ExperimentError("--notebook and --no-notebook exclude each other: leave one out")
         return None
-    if values.keep_features:
-        raise ExperimentError("--keep-features goes with --no-notebook: add it")
+    for flag, given in {"--keep-features": values.keep_features, "--track": values.track}.items():
+        if given:
+            raise ExperimentError(f"{flag} goes with --no-notebook: add it")
 
     try:
         import papermill  # noqa: F401
@@ -210,54 +193,6 @@ def _notebook(values: argparse.Namespace) -> Path | None:
     if not path.is_file():
         raise ExperimentError(f"notebook {path} does not exist")
     return path
-
-
-@contextmanager
-def _executor(
-    values: argparse.Namespace, workers: int, resources: dict[str, float]
-) -> Iterator[tuple[Executor, int, Callable[[], bool]]]:
-    """The executor, how many runs it makes at a time, and whether its workers are reached."""
-    if values.scheduler is None:
-        from delog_nb.grids.workers import Workers
-
-        with Workers(workers) as executor:
-            yield executor, workers, lambda: True
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ExperimentError("--scheduler needs Dask: pip install 'delog_nb[grid]'") from None
-    try:
-        client = Client(values.scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        text = " ".join(str(error).split())
-        raise ExperimentError(
-            f"scheduler {values.scheduler} cannot be reached ({text}): an address such as "
-            f"tcp://127.0.0.1:8786 is expected"
-        ) from None
-    with client:
-        slots = _slots(client.scheduler_info(n_workers=-1)["workers"].values(), resources)
-        executor = client.get_executor(**({"resources": resources} if resources else {}))
-        yield executor, slots, lambda: client.status == "running"
-
-
-def _slots(workers: Collection[Mapping[str, Any]], resources: dict[str, float]) -> int:
-    """How many runs these workers make at a time.
-
-    Raises:
-        ExperimentError: there are workers, but none of them has what a run takes.
-    """
-    slots = sum(
-        min([w["nthreads"], *(int(w["resources"].get(n, 0) // k) for n, k in resources.items())])
-        for w in workers
-    )
-    if workers and not slots:
-        wanted = ", ".join(f"{name}={amount:g}" for name, amount in resources.items())
-        raise ExperimentError(
-            f"none of the {len(workers)} workers has {wanted}: start them with "
-            f"'dask worker --resources {wanted}'"
-        )
-    return slots
 
 
 def _print_plan(

@@ -13,6 +13,7 @@ from delog_nb.cli.shared.flags import (
     add_checkpoint_flag,
     add_experiment_flags,
     add_force_flag,
+    add_track_flag,
     checkpoint_seconds,
     experiment_values,
     plugin_words,
@@ -49,6 +50,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs"), help="folder for the record (default: runs)"
     )
     add_checkpoint_flag(parser)
+    add_track_flag(parser)
     add_experiment_flags(parser)
 
 
@@ -56,6 +58,10 @@ def run(values: argparse.Namespace) -> int:
     """Train, or find the record of the same run; print its results."""
     experiment = Experiment(**experiment_values(values))
     every = checkpoint_seconds(values)
+    if values.track is not None:
+        from delog_nb.records.tracking import check_tracker
+
+        check_tracker(values.track)
     if values.pipeline is None and values.data_parallel is None:
         from delog_nb.cli.shared.progress import stop_on_signal
         from delog_nb.measure.estimate import check_memory
@@ -65,7 +71,9 @@ def run(values: argparse.Namespace) -> int:
         if not values.force and not is_recorded(experiment, values.out):
             check_memory([experiment])
         with stop_on_signal() as asked:
-            record = train(experiment, values.out, asked.is_set, checkpoint_every=every)
+            record = train(
+                experiment, values.out, asked.is_set, checkpoint_every=every, track=values.track
+            )
         return report(record, experiment, values.out, asked.status)
 
     from delog_nb import pipeline
@@ -78,6 +86,7 @@ def run(values: argparse.Namespace) -> int:
         str(values.out),
         "--checkpoint-every",
         str(every),
+        *(["--track", values.track] if values.track else []),
         *plugin_words(values),
         *flags_of(experiment_values(values)),
     ]
@@ -109,22 +118,31 @@ def train(
     team: Team | None = None,
     data: Callable[[], ImageData] | None = None,
     checkpoint_every: float = 60.0,
+    track: str | None = None,
 ) -> Record | None:
-    """`delog_nb.records.train_once` with progress on standard error."""
+    """`delog_nb.records.train_once` with progress on standard error, and in a tracker."""
     from delog_nb.cli.shared.progress import Progress
     from delog_nb.records import train_once
+    from delog_nb.records.tracking import tracking
+    from delog_nb.training import Event
 
     label = f"{experiment.method_label}, {experiment.net_label}"
     shown = Progress(label, every_epoch=True)
-    return train_once(
-        experiment,
-        out,
-        shown,
-        should_stop,
-        data=data,
-        team=team,
-        checkpoint_every=checkpoint_every,
-    )
+    with tracking(track, out) as tracked:
+
+        def on_event(event: Event) -> None:
+            shown(event)
+            tracked(event)
+
+        return train_once(
+            experiment,
+            out,
+            on_event,
+            should_stop,
+            data=data,
+            team=team,
+            checkpoint_every=checkpoint_every,
+        )
 
 
 def report(record: Record | None, experiment: Experiment, out: Path, stopped: int) -> int:

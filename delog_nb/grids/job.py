@@ -31,6 +31,7 @@ from delog_nb.instruments.files import read_json, write_atomically, writing
 from delog_nb.instruments.run_files import ERROR, LOG, NOTEBOOK, NOTEBOOK_PART
 from delog_nb.measure.features import FeatureKeeper
 from delog_nb.records.locks import Busy, claim
+from delog_nb.records.tracking import tracking
 from delog_nb.training import EpochEnded, Event, Started, epoch_line
 
 State = Literal["done", "kept", "failed", "busy"]
@@ -47,7 +48,7 @@ class Job:
     `delog_nb.records.restore`; ``keep_features`` what `delog_nb.measure.features` keeps, of a run
     in the worker itself. ``wait`` is for how many seconds to wait for another process that
     is at the same run (-1: as long as it takes). ``checkpoint_every`` is in seconds, for a run in
-    the worker itself.
+    the worker itself, as is ``track``, the name of a tracker.
     """
 
     choices: dict[str, Any]
@@ -59,6 +60,7 @@ class Job:
     keep_features: bool = False
     wait: float = 0.0
     checkpoint_every: float = 60.0
+    track: str | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, out: Path, **options: Any) -> Job:
@@ -159,8 +161,11 @@ def failure(folder: Path) -> str | None:
 
 def _train(experiment: Experiment, job: Job) -> None:
     folder = job.out / job.run_id
-    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log:  # a line at a time
-        listeners = [_logger(log.write)]
+    with (
+        (folder / LOG).open("a", encoding="utf-8", buffering=1) as log,  # a line at a time
+        tracking(job.track, job.out) as tracked,
+    ):
+        listeners = [_logger(log.write), tracked]
         if job.keep_features:
             listeners.append(FeatureKeeper(folder))
 

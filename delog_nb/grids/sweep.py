@@ -64,6 +64,7 @@ def sweep(
     keep_checkpoints: bool = False,
     keep_features: bool = False,
     checkpoint_every: float = 60.0,
+    track: str | None = None,
     slots: int = 1,
     on_change: Callable[[Progress, Outcome | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -87,6 +88,7 @@ def sweep(
         keep_checkpoints: keep the weights of finished runs
         keep_features: keep what `delog_nb.measure.features` does; without ``notebook``
         checkpoint_every: seconds between two checkpoints of a run that a worker itself makes
+        track: a tracker, see `delog_nb.records.tracking`; without ``notebook``
         slots: how many runs the executor makes at a time, for ``running``
         on_change: called on this thread as runs start and end; the outcome is of a run that ended
         should_stop: asked every second; True cancels the runs that have not begun and returns
@@ -128,6 +130,7 @@ def sweep(
             keep_features=keep_features,
             wait=wait_for_others,
             checkpoint_every=checkpoint_every,
+            track=track,
         )
 
     def ended(outcome: Outcome) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_client import BlockingKernelClient
 from support.processes import Lines, ended, living
 from support.runs import ROOT
 from support.submissions import endless_grading
@@ -164,6 +165,25 @@ def test_the_lab_listens_on_the_loopback_alone_and_ends_with_its_kernels(
         assert ended([kernel, *inside])
 
 
+def said_by_the_kernel(home: Path, expression: str) -> str:
+    """What the one kernel of a server says of ``expression``."""
+    (connection,) = (home / "runtime").glob("kernel-*.json")
+    client = BlockingKernelClient(connection_file=str(connection))
+    client.load_connection_file()
+    client.start_channels()
+    said: list[str] = []
+    try:
+        client.wait_for_ready(60)
+        client.execute_interactive(
+            f"from delog_nb.instruments.front_end import front_end; print({expression})",
+            output_hook=lambda message: said.append(message["content"].get("text", "")),
+            timeout=60,
+        )
+    finally:
+        client.stop_channels()
+    return "".join(said).strip()
+
+
 @pytest.mark.long
 def test_the_command_opens_its_copies_on_the_loopback_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "delog_nb", "lab", "mine", "--no-browser"]
@@ -171,6 +191,8 @@ def test_the_command_opens_its_copies_on_the_loopback_alone(tmp_path: Path) -> N
         assert address.partition("?")[0].endswith("/lab/tree/00_start.ipynb")
         assert asked(address, "/api/contents/01_one_network_four_ways.ipynb?content=0") == 200
         assert asked(address, "/api/contents/mine") == 404  # it is the root
+        assert asked(address, "/api/kernels", {"name": "python3"}) == 201
+        assert said_by_the_kernel(tmp_path / "home", "front_end().name") == "JupyterLab"
         inside = {psutil.Process(process.pid), *living(process.pid)}
         assert listening(*inside) <= LOOPBACK
         process.send_signal(signal.SIGTERM)

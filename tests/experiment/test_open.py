@@ -109,7 +109,6 @@ def test_the_cell_of_the_design_makes_a_citizen(tmp_path: Path) -> None:
         """
         from delog_nb.grids.sweep import sweep
         from delog_nb.grids.workers import Workers
-from delog_nb.instruments.course_files import EXPERIMENT
         with Workers(1) as workers:
             print(sweep(both, Path("runs"), workers).done)
         found = [r for r in records.find(Path("runs"))]
@@ -159,7 +158,6 @@ def test_a_cell_that_does_not_run_alone_trains_in_the_kernels_process(tmp_path: 
         from delog_nb import Experiment
         from delog_nb.grids.sweep import sweep
         from delog_nb.grids.workers import Workers
-from delog_nb.instruments.course_files import EXPERIMENT
         run = Experiment(preset="quick", epochs=1, limit=100, method="mean-exit")
         with warnings.catch_warnings(record=True) as caught, Workers(1) as workers:
             warnings.simplefilter("always")

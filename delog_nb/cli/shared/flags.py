@@ -215,6 +215,15 @@ def results_folder(values: argparse.Namespace) -> Path:
     return folder
 
 
+def add_track_flag(parser: argparse.ArgumentParser) -> None:
+    """``--track``: see `delog_nb.records.tracking`."""
+    parser.add_argument(
+        "--track",
+        metavar="TRACKER",
+        help="show each epoch in tensorboard, mlflow or trackio, too, while runs are trained",
+    )
+
+
 def add_force_flag(parser: argparse.ArgumentParser) -> None:
     """Whether `delog_nb.measure.estimate.check_memory` is asked."""
     parser.add_argument(

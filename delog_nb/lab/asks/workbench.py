@@ -15,6 +15,7 @@ from delog_nb.data import DataError
 from delog_nb.data.cache import cache_dir
 from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import REGISTRIES
+from delog_nb.instruments.front_end import front_end
 from delog_nb.lab.asks.live import LiveRun
 from delog_nb.lab.asks.session import display_data, markup_of, show_table, sized
 from delog_nb.lab.asks.train import line_of
@@ -46,7 +47,8 @@ def _plugged(choices: dict[str, Any]) -> list[str]:
 class Lab:
     """A form for `Experiment` with Start and Stop; ``records`` are the finished runs.
 
-    Displayed without a front end it trains its choices once and prints plain lines.
+    Displayed without a front end, or in one that cannot follow a run, it trains its choices once,
+    prints plain lines and draws the figure at the end.
 
     Args:
         choices: fields of `Experiment` to start with
@@ -63,7 +65,10 @@ class Lab:
         Experiment(**choices)  # a bad value is refused here
 
     def _ipython_display_(self) -> None:
-        if headless():
+        limit = "" if headless() else front_end().limit
+        if limit:
+            print(limit)  # noqa: T201
+        if limit or headless():
             self.choices = sized(self.choices)
             self.run_once(print)
             display(overlay(self.records))
