@@ -104,9 +104,11 @@ def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page) -> None:
     ]
     played = sum(FIGURE in data for data in stored)
     tab.wait_for_function(
-        """([drawn, played]) => [".js-plotly-plot:has(.main-svg)", "[role=status]"].every(
-            (kind, k) => document.querySelectorAll(`.jp-OutputArea-output ${kind}`).length
-                === [drawn, played][k])""",
+        """([drawn, played]) => {
+            const count = (kind) => document.querySelectorAll(kind).length;
+            return count(".js-plotly-plot:has(.main-svg)") === drawn
+                && count(".jp-OutputArea-output [role=status]") === played;
+        }""",
         arg=[len(stored) - played, played],
     )
     assert tab.locator("text=Error displaying widget").count() == 0

@@ -122,7 +122,8 @@ def test_search_finds_a_word(tab: Page, address: str, word: str) -> None:
 
 def test_a_figure_to_play_with_has_a_model_without_a_kernel(tab: Page, address: str) -> None:
     tab.goto(f"{address}/01_one_network_four_ways.html")
-    box = tab.locator(".played").last
+    box = tab.locator(".played").first
+    box.evaluate("e => e.scrollIntoView()")
     button = box.get_by_role("button")
     expect(button).to_have_text("clicked 3")
     button.press("Enter")
@@ -133,7 +134,8 @@ def test_a_figure_to_play_with_has_a_model_without_a_kernel(tab: Page, address: 
 
 def test_a_lessons_network_is_stepped_through(tab: Page, address: str) -> None:
     tab.goto(f"{address}/01_one_network_four_ways.html")
-    box = tab.locator(".played").first
+    box = tab.locator(".played").last
+    box.evaluate("e => e.scrollIntoView()")
     told = box.get_by_role("status")
     first = told.inner_text()
     box.get_by_role("button", name="Step forward").press("Enter")
