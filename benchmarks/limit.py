@@ -81,7 +81,9 @@ class Apart:
 
     def limit(self, times: int = 2) -> float:
         """Seconds of the products alone, each the least of ``times`` on tensors made alike."""
-        return sum(count * _least(self.calls[key](), times) for key, count in self.products.items())
+        return sum(
+            count * min(timed(self.calls[key](), times)) for key, count in self.products.items()
+        )
 
 
 class _Recorder(TorchDispatchMode):
@@ -118,14 +120,15 @@ def _replay(func: Any, shapes: Any) -> Callable[[], object]:
     return lambda: func(*args, **kwargs)
 
 
-def _least(call: Callable[[], object], times: int) -> float:
+def timed(call: Callable[[], object], times: int) -> list[float]:
+    """Seconds of each of ``times`` calls, after one that warms up."""
     call()
     taken = []
     for _ in range(times):
         begin = time.perf_counter()
         call()
         taken.append(time.perf_counter() - begin)
-    return min(taken)
+    return taken
 
 
 def taken_apart(step: Callable[[], object]) -> Apart:
@@ -140,5 +143,5 @@ def copy_rate(megabytes: int = 256) -> float:
     """Bytes a second that are read and written by a copy of tensors too large for a cache."""
     source = torch.ones(megabytes * 2**18)
     target = torch.empty_like(source)
-    seconds = [_least(lambda: target.copy_(source), 1) for _ in range(5)]
+    seconds = timed(lambda: target.copy_(source), 5)
     return 2 * source.numel() * 4 / statistics.median(seconds)

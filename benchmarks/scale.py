@@ -18,7 +18,7 @@ from benchmarks.common import Report, Row, made_up
 from delog_nb import Experiment, train
 from delog_nb.lab.charts.exhibit import Exhibit
 
-# what grows: its values, and how many images and epochs' seconds stand for a point
+# what grows, and its values
 GROWS: dict[str, tuple[int, ...]] = {
     "images": (1000, 5000, 20_000, 50_000),
     "classes": (10, 50, 100, 200),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from functools import cache, partial
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.common import Report, Row, Turn, agree, interleaved, ours, ratio, table
-from benchmarks.limit import copy_rate, taken_apart
+from benchmarks.limit import copy_rate, taken_apart, timed
 from delog_nb import methods
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
@@ -104,13 +103,7 @@ class Step:
 
     def seconds(self) -> float:
         """Median of a few warm calls."""
-        self()
-        taken = []
-        for _ in range(ROUNDS):
-            begin = time.perf_counter()
-            self()
-            taken.append(time.perf_counter() - begin)
-        return statistics.median(taken)
+        return statistics.median(timed(self, ROUNDS))
 
 
 def precisions() -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class MeanToken(nn.Module):
     "vit",
     label="ViT",
     depth=7,
-    revision=2,  # attention in single steps: in bf16 PyTorch's joint one takes 6 times as long here
+    revision=2,  # attention in single steps: PyTorch's joint one is slow in bf16 on CPUs
     options=(PATCH, HEADS),
     published="Dosovitskiy et al., 2021; sizes of ViT-Lite-7/4, Hassani et al., 2021",
 )

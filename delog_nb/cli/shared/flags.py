@@ -193,7 +193,7 @@ def add_workers_flag(parser: argparse.ArgumentParser) -> None:
         "--workers",
         metavar="N",
         help="runs at a time on this machine, each a process with one thread (default: as many "
-        "as there are cores; 1 on a GPU)",
+        "as there are cores, or GPUs)",
     )
 
 
