@@ -27,7 +27,7 @@ JUPYTER = FrontEnd("Jupyter")  # a server of another kind, such as a hub's
 JUPYTERLAB, NOTEBOOK = FrontEnd("JupyterLab"), FrontEnd("Jupyter Notebook")
 VS_CODE = _limited("VS Code", "may not show a figure that changes while a run goes on")
 COLAB = _limited("Colab", "shows nothing that comes after a cell has ended")
-# words in the command of the server that started the kernel
+# the server that started the kernel
 _SERVERS = {
     "jupyter-lab": JUPYTERLAB,
     "jupyterlab": JUPYTERLAB,
@@ -49,7 +49,7 @@ def front_end() -> FrontEnd:
     server = "JPY_SESSION_NAME" in os.environ
     if "__vsc_ipynb_file__" in shell.user_ns or ("VSCODE_PID" in os.environ and not server):
         return VS_CODE
-    return next((_SERVERS[word] for word in _command() if word in _SERVERS), JUPYTER)
+    return _SERVERS.get(_program(), JUPYTER)
 
 
 def _shell() -> Any:
@@ -58,11 +58,12 @@ def _shell() -> Any:
     return ipython.get_ipython() if ipython else None
 
 
-def _command() -> list[str]:
-    """The words of the command that started the kernel; programs without their folder."""
+def _program() -> str:
+    """What started the kernel: the script or module, where an interpreter runs one."""
     try:
         parent = psutil.Process(int(os.environ.get("JPY_PARENT_PID") or os.getppid()))
-        words = parent.cmdline()
+        words = [os.path.splitext(os.path.basename(word))[0] for word in parent.cmdline()]
     except (psutil.Error, ValueError):
-        return []
-    return [os.path.splitext(os.path.basename(word))[0] for word in words]
+        return ""
+    own = (word for word in words if not word.startswith(("-", "python", "pypy")))
+    return next(own, "")

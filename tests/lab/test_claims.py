@@ -125,7 +125,7 @@ def test_the_table_has_what_cannot_be_tested_too() -> None:
 def test_own_runs_are_those_of_the_papers_size_that_most_were_made_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "ROOT", tmp_path)
+    monkeypatch.setattr(recorded, "OWN_RUNS", tmp_path / "runs")
     assert lab.own_runs() == []
     short = [of_the_papers_size(seed=seed, epochs=100) for seed in range(2)]
     long = of_the_papers_size(epochs=200)
@@ -137,7 +137,8 @@ def test_own_runs_are_those_of_the_papers_size_that_most_were_made_at(
 def test_evidence_is_what_each_studys_grids_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "ROOT", tmp_path)
+    monkeypatch.setattr(recorded, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(recorded, "OWN_RUNS", tmp_path / "runs")
     assert lab.evidence() == {}
     folder = tmp_path / "results" / "long"
     (folder / "grids").mkdir(parents=True)

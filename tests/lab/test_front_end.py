@@ -75,6 +75,7 @@ def test_colabs_module_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
         ("delog-nb", "JupyterLab"),
         ("jupyter-notebook", "Jupyter Notebook"),
         ("jupyterhub-singleuser", "Jupyter"),
+        ("another", "Jupyter"),  # what it is called with does not count
     ],
 )
 def test_servers_are_told_by_their_command(program: str, expected: str, tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_servers_are_told_by_their_command(program: str, expected: str, tmp_path
     server = tmp_path / program
     server.write_text(f"import subprocess, sys; subprocess.run([sys.executable, {str(asks)!r}])")
     done = subprocess.run(
-        [sys.executable, str(server)],
+        [sys.executable, str(server), "delog_nb"],
         capture_output=True,
         text=True,
         check=True,
