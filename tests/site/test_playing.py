@@ -73,14 +73,15 @@ def test_a_figure_with_frames_is_played_or_only_moved_by_hand(
 
 def test_a_prediction_is_kept_and_stands_beside_what_came_out(tab: Page, address: str) -> None:
     tab.goto(f"{address}/01_one_network_four_ways.html")
-    answer = tab.locator(".answered").first
+    answer = tab.locator(".answered").nth(1)
     expect(answer.locator("p").last).not_to_be_visible()  # folded
-    tab.get_by_label("AL", exact=True).check()
+    expect(answer.locator(".figure")).not_to_be_visible()  # and what bears it out with it
+    tab.get_by_label("about half", exact=True).check()
     tab.reload()
-    expect(tab.get_by_label("AL", exact=True)).to_be_checked()
-    answer.locator("summary").press("Enter")
-    expect(answer.locator(".guess")).to_have_text("You predicted: AL.")
-    expect(answer.locator("p").last).to_be_visible()
+    expect(tab.get_by_label("about half", exact=True)).to_be_checked()
+    answer.locator("summary").first.press("Enter")
+    expect(answer.locator(".guess")).to_have_text("You predicted: about half.")
+    expect(answer.locator(".figure svg").first).to_be_visible()
 
 
 def test_the_quiz_folds_its_answers(tab: Page, address: str) -> None:
