@@ -81,7 +81,8 @@ def test_a_prediction_is_kept_and_stands_beside_what_came_out(tab: Page, address
     expect(tab.get_by_label("about half", exact=True)).to_be_checked()
     answer.locator("summary").first.press("Enter")
     expect(answer.locator(".guess")).to_have_text("You predicted: about half.")
-    expect(answer.locator(".figure svg").first).to_be_visible()
+    answer.locator(".figure").scroll_into_view_if_needed()
+    expect(answer.locator(".figure svg").first).to_be_visible(timeout=30_000)
 
 
 def test_the_quiz_folds_its_answers(tab: Page, address: str) -> None:
