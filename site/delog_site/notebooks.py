@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from delog_nb.course.questions import Asked, draw
 from delog_site.links import Links
-from delog_site.outputs import Figures, answered, asked, html_of
+from delog_site.outputs import Figures, html_of
 
 _AT_CELLS = "Run the cells with **Shift + Enter**. "  # of the start page, where cells are
 _NO_KERNEL = (
@@ -55,26 +55,21 @@ def page(path: Path, links: Links, figures: Figures) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def quiz(path: Path, links: Links) -> str:
-    """The quiz: one draw of its questions, each with its answer folded."""
-    parts = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            parts.append(links.in_markdown(cell.source, "notebooks"))
-        else:
-            parts += [raw(_question(n, one)) for n, one in enumerate(draw(seed=0), 1)]
+def handout(links: Links) -> str:
+    """All exercises without hints, lesson by lesson, to be printed."""
+    parts = ["# Exercises", "Without hints and solutions, to hand out: print this page."]
+    for path in links.lessons():
+        cells = nbformat.read(path, as_version=4).cells
+        parts.append("## " + cells[0].source.partition("\n")[0].removeprefix("# "))
+        for before, cell in pairwise(cells):
+            if "exercise" in _tags(cell):
+                text = before.source[before.source.index("**") :]
+                text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL).strip()
+                parts += [
+                    links.in_markdown(text, "notebooks"),
+                    f"`````python\n{cell.source}\n`````",
+                ]
     return "\n\n".join(parts) + "\n"
-
-
-def _question(number: int, one: Asked) -> str:
-    text = f"{number}. {one.text}".replace("`", "")
-    right, *wrong = sorted(one.options, key=lambda option: option is not one.options[one.right])
-    others = "".join(f"<li><b>{html.escape(o.text)}</b>: {html.escape(o.why)}</li>" for o in wrong)
-    told = (
-        f"<p><b>{html.escape(right.text)}.</b> {html.escape(right.why)} (Lesson {one.lesson})</p>"
-        f"<p>Not:</p><ul>{others}</ul>"
-    ).replace("`", "")
-    return asked(text, [o.text for o in one.options]) + answered(text, told, "Answer")
 
 
 def raw(text: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+from dataclasses import asdict
 from typing import Any
 
 from IPython.display import display
 
 from delog_nb.course.questions import COUNT, Asked, draw
+from delog_nb.lab.asks.stored import STORING, Stored
 from delog_nb.lab.charts.played import headless
 
 
@@ -28,11 +31,15 @@ def quiz(seed: int | None = None, count: int = COUNT) -> None:
     >>> lab.quiz(seed=1, count=1)  # doctest: +ELLIPSIS
     1. ...
     """
+    if seed is None and STORING in os.environ:
+        seed = 0  # what is stored does not change by itself
     asked = draw(seed, count)
     if headless():
-        for number, one in enumerate(asked, 1):
-            options = " / ".join(option.text for option in one.options)
-            print(f"{number}. {one.text} ({options})")  # noqa: T201
+        lines = [
+            f"{number}. {one.text} ({' / '.join(option.text for option in one.options)})"
+            for number, one in enumerate(asked, 1)
+        ]
+        display(Stored("\n".join(lines), {"kind": "quiz", "questions": [*map(asdict, asked)]}))
         return
     _Paper(asked).show()
 
