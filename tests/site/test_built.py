@@ -60,7 +60,7 @@ def test_there_is_no_solution_in_it(path: Path, texts: dict[str, str]) -> None:
 def test_what_the_solutions_show_is_there(texts: dict[str, str]) -> None:
     """The counterpart: a line of a cell that is no solution is found."""
     shown = texts["03_contrastive_loss.html"]
-    assert letters("pairs_of_anchor = ...  # a function of (images, classes)") in shown
+    assert letters("loss_without_classes = ...  # a function of (z, tau)") in shown
 
 
 def test_every_notebook_can_be_downloaded_as_students_get_it(site: Path) -> None:
