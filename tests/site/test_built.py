@@ -72,7 +72,7 @@ def test_the_handout_has_every_exercise_and_no_hint(texts: dict[str, str]) -> No
 def test_what_the_solutions_show_is_there(texts: dict[str, str]) -> None:
     """The counterpart: a line of a cell that is no solution is found."""
     shown = texts["03_contrastive_loss.html"]
-    assert letters("pairs_of_anchor = ...  # a function of (images, classes)") in shown
+    assert letters("loss_without_classes = ...  # a function of (z, tau)") in shown
 
 
 def test_every_notebook_can_be_downloaded_as_students_get_it(site: Path) -> None:
