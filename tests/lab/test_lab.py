@@ -269,6 +269,24 @@ def test_what_came_out_waits_for_a_prediction(
     assert shown[3].children[1].outputs[0]["data"]["text/plain"] == told["text/plain"]
 
 
+def test_what_came_out_can_be_played_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a button reveals it: a callback has no cell, so that it seems headless there."""
+    from delog_nb.lab.asks import predict as predictions
+    from delog_nb.lab.charts import played
+
+    shown: list[Any] = []
+    monkeypatch.setattr(predictions, "display", shown.append)
+    z, labels = torch.eye(4), torch.tensor([0, 1, 0, 1])
+    batch = lab.batch(torch.rand(4, 1, 8, 8), z, labels, "Four views")
+    with monkeypatch.context() as cell:
+        cell.setattr(predictions, "headless", lambda: False)
+        cell.setattr(played, "headless", lambda: False)
+        lab.outcome("Which plays?", "both", batch)
+    asked, area = shown[0].children
+    asked.children[2].click()
+    assert "application/vnd.jupyter.widget-view+json" in area.outputs[1]["data"]
+
+
 def test_one_may_look_without_a_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
     from delog_nb.lab.asks import predict as predictions
 
