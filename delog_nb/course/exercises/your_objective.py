@@ -1,0 +1,190 @@
+"""Exercises of lesson 12, Your own local objective.
+
+Of ``own-objective`` the answer's process says which sentences `check_method` has, and trains: who
+tampers with the process can forge both. Of the other two only what comes out is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from delog_nb import data, methods, train
+from delog_nb.components import Batch
+from delog_nb.course.exercises import Question, exercise, many, seeded
+from delog_nb.course.replies import ANYTHING, NUMBERS, close
+from delog_nb.experiment import Experiment
+from delog_nb.measure.checking import check_method
+from delog_nb.measure.probes import block_features
+from delog_nb.training import Ended, Event, Started
+
+_CLASSES = 4
+
+
+def _clouds(rng: Random) -> Question:
+    """Centres of classes and what features add to them, (N, D) each, and labels."""
+    labels = torch.arange(_CLASSES).repeat(15)[torch.randperm(60)]
+    centres = torch.randn(_CLASSES, rng.randint(6, 12), dtype=torch.float64)
+    return centres[labels], torch.randn(60, centres.shape[1], dtype=torch.float64), labels
+
+
+def _scored(
+    score: Callable[[Tensor, Tensor], Any], centres: Tensor, around: Tensor, labels: Tensor
+) -> list[Any]:
+    """Its value where classes are no, a little and far apart; in another unit, moved; in a point."""
+    near = around + centres / 2
+    features = [around, near, around + 2 * centres, 1000 * near, near + 10, 0 * near + 1]
+    return [score(z, labels) for z in features]
+
+
+@exercise("collapse-seen", many(4, _clouds), _scored, NUMBERS)
+def collapse_seen(given: list[float], *_: Tensor) -> str | None:
+    """A number that grows as classes move apart, and does not depend on unit or place."""
+    values = torch.tensor(given, dtype=torch.float64)
+    mixed, near, far, scaled, moved, point = values
+    if not values[:5].isfinite().all():
+        return f"it gives {given[:5]} for features that are finite and spread"
+    if far < near < mixed:
+        return "it falls as classes move apart: turn it around"
+    if not far > near > mixed:
+        return (
+            f"it gives {mixed:.4g} where classes have one centre, {near:.4g} where the centres "
+            f"are apart, and {far:.4g} where they are four times as far apart: it has to grow"
+        )
+    if not close(scaled, near, rtol=1e-5):
+        return (
+            f"it gives {near:.4g} for z and {scaled:.4g} for 1000 z: divide a distance by a "
+            f"distance, or features that shrink look better and better"
+        )
+    if not close(moved, near, rtol=1e-5):
+        return (
+            f"it gives {near:.4g} for z and {moved:.4g} for z + 10: cosines see where the zero "
+            f"is; distances do not"
+        )
+    if not point < far:  # nor NaN
+        return f"it gives {point:.4g} where all features are one point: that is the worst case"
+    return None
+
+
+def _blocks(rng: Random) -> Question:
+    shapes = [(rng.randint(3, 8), side, side) for side in (8, 8, 4)]
+    return rng.getrandbits(32), shapes, rng.randint(5, 12)
+
+
+def _used(
+    answer: Callable[..., Sequence[Any]], seed: int, shapes: list[tuple[int, int, int]], classes: int
+) -> Any:
+    """Which objectives each loss reaches, its gradient's norm in the features, and the directions.
+
+    The directions are those after a step.
+    """
+    with seeded(seed):
+        objectives = list(answer(shapes, classes))
+        if len(objectives) != len(shapes):
+            return f"it gives {len(objectives)} objectives for {len(shapes)} shapes"
+        labels, reached, norms = torch.arange(24) % classes, [], []
+        for objective, shape in zip(objectives, shapes, strict=True):
+            r = torch.randn(24, *shape, requires_grad=True)
+            loss = objective(r, Batch.of(labels))
+            own = [[p for p in other.parameters() if p.requires_grad] for other in objectives]
+            flat = [r, *(p for some in own for p in some)]
+            found = iter(torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True))
+            felt = next(found)
+            norms.append(0.0 if felt is None else felt.norm().item())
+            reached.append([any([next(found) is not None for _ in some]) for some in own])
+            loss.backward()
+        with torch.no_grad():
+            for p in {p for objective in objectives for p in objective.parameters()}:
+                p -= 0 if p.grad is None else 0.1 * p.grad
+        return reached, norms, [objective.directions for objective in objectives]
+
+
+@exercise("one-table", lambda rng: [_blocks(rng) for _ in range(2)], _used, ANYTHING)
+def one_table(
+    given: Any, seed: int, shapes: list[tuple[int, int, int]], classes: int
+) -> str | None:
+    """Objectives that share their directions, without a loss that reaches another's parameters."""
+    if isinstance(given, str):
+        return given
+    reached, norms, directions = given
+    first = torch.as_tensor(directions[0]).double()
+    if first.ndim != 2 or len(first) != classes:
+        return f"directions have shape {(*first.shape,)} for {classes} classes: a row for each"
+    if torch.unique(first, dim=0).shape[0] < classes or not first.isfinite().all():
+        return "two classes have the same direction: no loss can tell them apart"
+    for loss, row in enumerate(reached, 1):
+        for owner, arrives in enumerate(row, 1):
+            if arrives and owner != loss:
+                return (
+                    f"the loss of block {loss} has a gradient for parameters that the objective "
+                    f"of block {owner} learns: is the table still learned by both?"
+                )
+    for block, norm in enumerate(norms, 1):
+        if not norm > 0:
+            return f"block {block} gets no gradient: detach the directions, not the features"
+    for block, other in enumerate(directions[1:], 2):
+        if not close(torch.as_tensor(other).double(), first):
+            return (
+                f"after a step, blocks 1 and {block} have different directions: they do not agree"
+            )
+    if not len(reached) == len(norms) == len(directions) == len(shapes):
+        return f"there are {len(shapes)} blocks, and replies for {len(reached)}"
+    return None
+
+
+LESSONS_OWN = ("Pull", "Aim", "one_table", "Frozen", "Compass")
+_SHORT = {"preset": "quick", "precision": "float32", "device": "cpu", "depth": 2, "val_fraction": 0}
+
+
+def _tried(answer: Any, seed: int) -> Any:
+    """Its name, what `check_method` says, and (N, D) features before and after training."""
+    name = getattr(answer, "__name__", "")
+    if not callable(answer) or not name:
+        return "give the class of your objective, or your function of (net, options)"
+    if answer.__module__.startswith("delog_nb.") or name in LESSONS_OWN:
+        return f"{name} is not yours: give an objective of your own"
+    experiment = Experiment(**_SHORT, seed=seed, epochs=6, limit=300, evaluate_every=6)
+    said = check_method(methods.build(experiment, make=answer), net=experiment.net)
+    images, kept = data.load(experiment), list[Tensor]()
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Started | Ended):
+            kept.append(block_features(event.run, images, images.test)[-1])
+
+    if not said:
+        with seeded(seed):
+            train(experiment, keep, data=images, method=answer)
+    return said, kept
+
+
+@exercise("own-objective", lambda rng: [(rng.randint(0, 99),)], _tried, ANYTHING)
+def own_objective(given: Any, seed: int) -> str | None:
+    """A local objective that teaches the blocks to tell classes apart."""
+    if isinstance(given, str):
+        return given
+    said, kept = given
+    if said:
+        return f"check_method says: {said[0]}"
+    labels = data.load(Experiment(**_SHORT)).test.labels
+    before, after = (_told_apart(torch.as_tensor(z).double(), labels) for z in kept)
+    if after < before + _GAIN:
+        return (
+            f"it is local, but after a short training the blocks tell classes apart no better: "
+            f"{100 * after:.0f} % of test images are nearest to the mean of their own class, "
+            f"{100 * before:.0f} % before"
+        )
+    return None
+
+
+_GAIN = 0.05
+
+
+def _told_apart(z: Tensor, labels: Tensor) -> float:
+    """Share of the second half nearest to the mean of its class in the first half."""
+    half = len(z) // 2
+    means = torch.stack([z[:half][labels[:half] == k].mean(0) for k in range(int(labels.max()) + 1)])
+    return (torch.cdist(z[half:], means).argmin(1) == labels[half:]).double().mean().item()
