@@ -102,6 +102,10 @@ def blind(shapes: Any, classes: int) -> list[Aim]:
     return [Blind(shape, table) for shape in shapes]
 
 
+def too_few(shapes: Any, classes: int) -> list[Aim]:
+    return constant(shapes[:2], classes)
+
+
 def zeros(shapes: Any, classes: int) -> list[Aim]:
     return [Aim(shape, torch.zeros(classes, 32)) for shape in shapes]
 
@@ -206,9 +210,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("one-table", copies, "they do not agree"),
     ("one-table", blind, "detach the directions, not the features"),
     ("one-table", zeros, "the same direction"),
-    ("one-table", lambda shapes, classes: constant(shapes[:2], classes), "2 objectives for 3 shapes"),
+    (
+        "one-table",
+        lambda shapes, classes: constant(shapes[:2], classes),
+        "2 objectives for 3 shapes",
+    ),
     ("own-objective", Alone, "batch.join"),
-    ("own-objective", Together, "tell classes apart no better"),
+    ("own-objective", Together, "times as far apart"),
     ("own-objective", Still, "never gets a gradient"),
     ("own-objective", leaking, "has a gradient for component 1"),
     ("own-objective", Pull, "Pull is not yours"),
