@@ -110,6 +110,7 @@ OLD = {path.stem for path in LESSON_FILES} - {
     "01_one_network_four_ways",
     "03_contrastive_loss",
     "04_from_scratch",
+    "12_your_objective",
 }
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
