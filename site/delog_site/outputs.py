@@ -14,9 +14,7 @@ from typing import Any
 
 PLOTLY = "application/vnd.plotly.v1+json"
 PLAYED = "application/vnd.delog-nb.figure+json"  # {"module": NAME, "data": {...}}
-OURS = (
-    "application/vnd.delog-nb.site+json"  # {"kind": menus, predict, outcome or quiz, ...}
-)
+OURS = "application/vnd.delog-nb.site+json"  # {"kind": menus, predict, outcome or quiz, ...}
 _HEIGHT = 420  # pixels, of a figure that does not say
 
 

@@ -96,7 +96,7 @@ def test_every_submission_has_its_own_result(student: str, rows: list[dict[str, 
 def test_what_is_not_there_is_missing_and_what_cannot_be_read_an_error(
     rows: list[dict[str, str]],
 ) -> None:
-    lesson = {"count-components", "accuracy", "spread"}
+    lesson = {"cut-after", "repaired-step", "two-cuts", "spread"}
     others = {r["exercise"] for r in rows if r["student"] == "right" and r["result"] == "missing"}
     assert others == lesson - {"spread"}
     broken = [r for r in rows if r["student"] == "broken"]
@@ -168,7 +168,7 @@ def test_without_a_sandbox_nothing_runs_unless_it_is_asked_for(
     assert said.endswith("or add --no-sandbox if you trust every answer\n")
     assert not (tmp_path / "all.csv").exists()
     assert main([*words, "--no-sandbox"]) == 0
-    assert "2 missing, 1 right" in capsys.readouterr().out
+    assert "3 missing, 1 right" in capsys.readouterr().out
 
 
 def test_a_folder_without_lessons_and_bad_limits_are_one_sentence(
