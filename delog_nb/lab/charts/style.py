@@ -23,7 +23,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
 
-Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
+# by name, whose style it takes: another name's, or a place's, see `line_style`
+Styles = Mapping[str, str | int]
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
@@ -54,8 +55,13 @@ def method_style(method: str) -> dict[str, Any]:
 def line_style(place: int) -> dict[str, Any]:
     """Colour, dash and symbol of a figure's line number ``place``, from 0.
 
-    From the ninth on colours come again, with other dashes and open symbols.
+    From the ninth on colours come again, with other dashes and open symbols. Below 0 are lines that
+    are no method's: in ink, told apart by dash and symbol.
     """
+    if place < 0:
+        own = (-place - 1) % len(DASHES)
+        color = (INK, SOFT)[own % 2]
+        return {"color": color, "dash": DASHES[own], "symbol": f"{SYMBOLS[own]}-open"}
     again, place = divmod(place, len(COLORS))
     dash, symbol = DASHES[(place + again) % len(DASHES)], SYMBOLS[place]
     return {"color": COLORS[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
