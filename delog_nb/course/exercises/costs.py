@@ -106,7 +106,7 @@ def _step(
     r, batch, means = views, Batch.of(labels), []
     for part in parts:
         r, batch, loss = part(r.detach(), batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         update(part)
         means.append(r.detach().abs().mean().item())
     return means

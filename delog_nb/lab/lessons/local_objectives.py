@@ -25,15 +25,15 @@ from delog_nb.lab.charts.style import INK, method_style
 from delog_nb.lab.runs.features_in_motion import last_epoch
 from delog_nb.lab.runs.recorded import recorded_probes
 from delog_nb.measure.codes import distance
-from delog_nb.measure.features import Features, plane, reduced
 from delog_nb.measure.invariance import CLASS
 from delog_nb.records import Record
 
 # heights of the rows, training above, inference below
 _BRIDGE, _MEET, _ENCODE, _DECODE, _BACK = 0.95, 1.75, 2.7, 3.65, 4.4
 _UP, _OVER, _DOWN = -3.1, -2.25, -1.4
-_INSIDE = 0.12  # arrows run this far beside the middle of a box
+_BESIDE = 0.12  # arrows run this far beside the middle of a box
 _DECODER = "inv"
+_INSIDE = 0.99  # of the points of all panels are drawn where they are, the others at the edge
 
 
 def associated(experiment: Experiment) -> Exhibit:
@@ -98,7 +98,7 @@ def _diagram(last: int, title: str) -> go.Figure:
     cut: list[Point] = []
     for place in range(last + 1):
         number, middle = place + 1, place + WIDTH / 2
-        left, right = middle - _INSIDE, middle + _INSIDE
+        left, right = middle - _BESIDE, middle + _BESIDE
         for y, name in ((0.0, "f"), (_BRIDGE, "b"), (_ENCODE, "g"), (_DECODE, _DECODER)):
             used = name in ("f", _DECODER) or (name == "b" and place == last)
             boxes.box(figure, place, y, sub(name, number), effective=used)
@@ -168,8 +168,8 @@ def _inference(figure: go.Figure, last: int) -> list[Sequence[Point]]:
 def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: str) -> Exhibit:
     """Images on their bridges and the codes that they are to meet, after each epoch of training.
 
-    All rows have one unit. The number below a panel, and in the table, is the root mean square
-    distance of two classes' codes.
+    The middle of each panel is that of the codes, and all panels have one unit. The number below a
+    panel, and in the table, is the root mean square distance of two classes' codes.
 
     Args:
         ways: by name (epochs, H, N + C, h), the first before training: b_l(r_l) of N images, then
@@ -187,9 +187,12 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
         name: [[100 * distance(t[len(labels) :]) for t in found] for found in moved]
         for name, moved in ways.items()
     }
-    flat = {name: _flat(moved) for name, moved in ways.items()}
-    unit = max(np.abs(found).max() for found in flat.values())
-    codes = {name: (127 * found / unit).round().astype(np.int8) for name, found in flat.items()}
+    flat = {name: _flat(moved, goals) for name, moved in ways.items()}
+    unit = max(np.quantile(np.abs(found), _INSIDE) for found in flat.values())
+    codes = {
+        name: (127 * (found / unit).clip(-1, 1)).round().astype(np.int8)
+        for name, found in flat.items()
+    }
     shown = [*labels, *range(goals)]
     color = str(method_style("al")["color"])
     titles = [f"{sub('b', k)}({sub('r', k)}) and {sub('t', k)}" for k in range(1, blocks + 1)]
@@ -207,8 +210,9 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
             "unit": "%",
             "least": 0,
             "told": told,
-            "legend": "In a ring stands the code of each class. All panels have one unit. Below: "
-            "how far apart the codes of two classes are, in % of their range, over the epochs.",
+            "legend": "In a ring stands the code of each class. All panels have one unit, and the "
+            "codes' mean in the middle. Below: how far apart the codes of two classes are, in % of "
+            "their range, over the epochs.",
         },
         "ways": [
             {
@@ -233,12 +237,21 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
     return Played(figure, table, says, ".2f", "features", data)
 
 
-def _flat(moved: Tensor) -> npt.NDArray[np.float64]:
-    """(epochs, H, points, 2): in each block the plane in which they lie widest at the end."""
-    scores, shares = reduced(list(moved.unbind(1)))
-    _, _, count, _ = scores.shape
-    numbers = list(range(count))
-    return plane(Features([], numbers, numbers, scores.numpy(), shares, b""))
+def _flat(moved: Tensor, goals: int) -> npt.NDArray[np.float64]:
+    """(epochs, H, points, 2) around the codes' mean: in each block the plane in which points lie
+    widest at the end, turned (orthogonal Procrustes) towards that of the block above.
+    """
+    around = (moved - moved[:, :, -goals:].mean(2, keepdim=True)).double()
+    planes: list[Tensor] = []
+    for own in reversed(around.unbind(1)):
+        rows = torch.linalg.svd(own[-1], full_matrices=False)[2]
+        flat = own @ rows[:2].T
+        if planes:
+            u, _, v = torch.linalg.svd(flat[-1].T @ planes[0][-1])
+            flat = flat @ u @ v
+        planes.insert(0, flat)
+    found: npt.NDArray[np.float64] = torch.stack(planes, 1).numpy()
+    return found
 
 
 def probe_shares(records: Sequence[Record], images: int) -> dict[str, dict[str, list[float]]]:
