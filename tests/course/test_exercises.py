@@ -36,6 +36,7 @@ for lesson in LESSONS:
 FIXED = {
     "broken-losses",
     "code-distance",
+    "count-components",
     "cut-the-flow",
     "grid-that-can-refute",
     "lean-heads",

@@ -27,7 +27,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
 
-Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
+# by name, whose style it takes: another name's, or a place's, see `line_style`
+Styles = Mapping[str, str | int]
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
