@@ -89,9 +89,15 @@ def _used(
         objectives = list(answer(shapes, classes))
         if len(objectives) != len(shapes):
             return f"it gives {len(objectives)} objectives for {len(shapes)} shapes"
+        for number, objective in enumerate(objectives, 1):
+            if objective.double().directions.dtype != torch.float64:
+                return (
+                    f"the directions of block {number} stay behind when the network is moved to "
+                    f"another precision: only parameters and buffers move along"
+                )
         labels, reached, norms = torch.arange(24) % classes, [], []
         for objective, shape in zip(objectives, shapes, strict=True):
-            r = torch.randn(24, *shape, requires_grad=True)
+            r = torch.randn(24, *shape, dtype=torch.float64, requires_grad=True)
             loss = objective(r, Batch.of(labels))
             own = [[p for p in other.parameters() if p.requires_grad] for other in objectives]
             flat = [r, *(p for some in own for p in some)]

@@ -61,17 +61,31 @@ class Aim(Objective):
         return F.cross_entropy(z @ F.normalize(self.directions).T / 0.1, batch.labels)
 
 
-def constant(shapes: Any, classes: int) -> list[Aim]:
-    table = torch.randn(classes, 32)
-    return [Aim(shape, table) for shape in shapes]
-
-
 def unlearned(shapes: Any, classes: int) -> list[Aim]:
     table = nn.Parameter(torch.randn(classes, 32), requires_grad=False)
     return [Aim(shape, table) for shape in shapes]
 
 
-def the_first_learns(shapes: Any, classes: int) -> list[Aim]:
+class Fixed(Aim):
+    """With a buffer in the parameter's place."""
+
+    def __init__(self, shape: tuple[int, int, int], directions: Tensor) -> None:
+        super().__init__(shape, directions)
+        del self.directions
+        self.register_buffer("directions", directions)
+
+
+def buffers(shapes: Any, classes: int) -> list[Aim]:
+    table = torch.randn(classes, 32)
+    return [Fixed(shape, table) for shape in shapes]
+
+
+def plain(shapes: Any, classes: int) -> list[Aim]:
+    table = torch.randn(classes, 32)
+    return [Aim(shape, table) for shape in shapes]
+
+
+def detached(shapes: Any, classes: int) -> list[Aim]:
     table = nn.Parameter(torch.randn(classes, 32))
     return [Aim(shape, table if n == 0 else table.detach()) for n, shape in enumerate(shapes)]
 
@@ -82,7 +96,7 @@ def shared(shapes: Any, classes: int) -> list[Aim]:
 
 
 def one_each(shapes: Any, classes: int) -> list[Aim]:
-    return [Aim(shape, torch.randn(classes, 32)) for shape in shapes]
+    return [Fixed(shape, torch.randn(classes, 32)) for shape in shapes]
 
 
 def copies(shapes: Any, classes: int) -> list[Aim]:
@@ -98,16 +112,16 @@ class Blind(Aim):
 
 
 def blind(shapes: Any, classes: int) -> list[Aim]:
-    table = torch.randn(classes, 32)
+    table = nn.Parameter(torch.randn(classes, 32), requires_grad=False)
     return [Blind(shape, table) for shape in shapes]
 
 
 def too_few(shapes: Any, classes: int) -> list[Aim]:
-    return constant(shapes[:2], classes)
+    return unlearned(shapes[:2], classes)
 
 
 def zeros(shapes: Any, classes: int) -> list[Aim]:
-    return [Aim(shape, torch.zeros(classes, 32)) for shape in shapes]
+    return [Fixed(shape, torch.zeros(classes, 32)) for shape in shapes]
 
 
 # --- an objective of one's own
@@ -190,9 +204,8 @@ RIGHT: list[tuple[str, Any]] = [
     ("collapse-seen", ratio),
     ("collapse-seen", variances),
     ("collapse-seen", nearest_mean),
-    ("one-table", constant),
     ("one-table", unlearned),
-    ("one-table", the_first_learns),
+    ("one-table", buffers),
     ("own-objective", BatchMeans),
     ("own-objective", exits),
 ]
@@ -207,12 +220,14 @@ WRONG: list[tuple[str, Any, str]] = [
     ("collapse-seen", lambda z, labels: float("nan"), "finite and spread"),
     ("one-table", shared, "still learned by both"),
     ("one-table", one_each, "they do not agree"),
+    ("one-table", plain, "block 1 stay behind"),
+    ("one-table", detached, "block 2 stay behind"),
     ("one-table", copies, "they do not agree"),
     ("one-table", blind, "detach the directions, not the features"),
     ("one-table", zeros, "the same direction"),
     (
         "one-table",
-        lambda shapes, classes: constant(shapes[:2], classes),
+        lambda shapes, classes: unlearned(shapes[:2], classes),
         "2 objectives for 3 shapes",
     ),
     ("own-objective", Alone, "batch.join"),
