@@ -101,5 +101,6 @@ def _layers(entry: Any, depth: int, options: tuple[tuple[str, Any], ...]) -> int
     small: dict[str, Any] = {"net": entry.name, "depth": depth, "width": 0.1, "cut": "layer"}
     like = Experiment.model_construct(**small | dict(options))
     side = max(32, entry.min_size)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    # a narrow net is made in no time; on "meta" it would load all of torch.compile, 100 MB
+    with torch.random.fork_rng(devices=[]):
         return len(build(like, (3, side, side), 10).blocks)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from support.runs import tiny
@@ -60,3 +63,12 @@ def test_what_cannot_be_made_anew_is_refused() -> None:
     plain = Parts(lambda *_: nn.Sequential(nn.Conv2d(1, 4, 3)), lambda n: nn.Linear(n, 10))
     with pytest.raises(ExperimentError, match=r"layer 1 for .*: Conv2d has no like\(inputs, stri"):
         Backbone(plain, (1, 8, 8), 10, 1, "layer").block(1, (4, 6, 6))
+
+
+def test_counting_layers_loads_no_compiler() -> None:
+    code = (
+        "import sys; from delog_nb import Experiment; "
+        "print(Experiment(net='vgg', method='dgl').hidden, 'torch._dynamo' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["6", "False"]
