@@ -28,7 +28,7 @@ SOLUTIONS = "solutions"
 TAKES = re.compile(
     r"\*\*Takes\*\* (\S+) minutes to read, (\S+) seconds to run on 2 cores \((\S+) MB\)\."
 )
-_WORDS_PER_MINUTE, _MINUTES_PER_EXERCISE = 180, 3
+_WORDS_PER_MINUTE, _MINUTES_PER_EXERCISE = 200, 6
 # One browser draws all figures of a lesson: a quarter of a second each, where a browser for each
 # takes three.
 _START_DRAWING = """
@@ -76,7 +76,7 @@ def student(lesson: NotebookNode) -> NotebookNode:
 
 
 def minutes_to_read(lesson: NotebookNode) -> int:
-    """Words at 180 a minute, and three minutes for each exercise."""
+    """Words at 200 a minute, and six minutes for each exercise."""
     words = sum(len(cell.source.split()) for cell in lesson.cells if "solution" not in tags(cell))
     exercises = sum("exercise" in tags(cell) for cell in lesson.cells)
     return math.ceil(words / _WORDS_PER_MINUTE + exercises * _MINUTES_PER_EXERCISE)

@@ -50,7 +50,7 @@ def html_of(outputs: Sequence[Mapping[str, Any]], figures: Figures) -> str:
     """Outputs one below the other; a figure of menus with the table that stands below it."""
     parts: list[str] = []
     menus = any(o.get("data", {}).get(OURS, {}).get("kind") == "menus" for o in outputs)
-    for output in outputs:
+    for place, output in enumerate(outputs, 1):
         if output["output_type"] == "stream":
             # the choices are told by the menus themselves
             text = "" if menus and re.match(r"[\w ]+ = .*\(or ", output["text"]) else output["text"]
@@ -67,7 +67,9 @@ def html_of(outputs: Sequence[Mapping[str, Any]], figures: Figures) -> str:
         elif ours.get("kind") == "predict":
             parts.append(asked(ours["question"], ours["options"]))
         elif ours.get("kind") == "outcome":
-            parts.append(answered(ours["question"], f"<p>{html.escape(ours['answer'])}</p>"))
+            shown = html_of(outputs[place:], figures)  # what bears it out
+            told = f"<p>{html.escape(ours['answer'])}</p>"
+            return "\n".join([*parts, answered(ours["question"], told + shown)])
         elif PLAYED in data:
             parts.append(_played(data, figures))
         elif PLOTLY in data:

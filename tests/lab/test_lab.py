@@ -241,24 +241,43 @@ def test_lessons_run_at_another_size_on_request(monkeypatch: pytest.MonkeyPatch)
     assert lab.experiment(epochs=3, method="bp") == Experiment(preset="quick", method="bp")
 
 
-def test_predictions_are_kept_and_shown(
+def test_what_came_out_waits_for_a_prediction(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from delog_nb.lab.asks import predict as predictions
 
-    lab.outcome("Which wins?", "AL")
-    assert "nothing yet" in capsys.readouterr().out
+    drawn = lab.lines({"BP": [0.5, 0.75]}, "Accuracy", "Epoch", "Test accuracy (%)")
+    lab.outcome("Which wins?", "AL", drawn)
+    assert "You predicted nothing yet." in capsys.readouterr().out
     shown: list[Any] = []
     monkeypatch.setattr(predictions, "headless", lambda: False)
     monkeypatch.setattr(predictions, "display", shown.append)
     lab.predict("Which wins?", ["BP", "AL"])
-    shown[0].children[1].value = "BP"
+    lab.outcome("Which wins?", "AL", drawn)
+    asked, area = shown[1].children
+    assert area.outputs == ()
+    asked.children[1].value = "BP"  # there, or at the question
+    told, figure, table = (output["data"] for output in area.outputs)
+    assert told["text/plain"] == "Which wins? It came out: AL. You predicted BP."
+    assert "application/vnd.plotly.v1+json" in figure
+    assert "<table" in table["text/html"]
+    assert asked.layout.display == "none"
     lab.predict("Which wins?", ["BP", "AL"])
-    assert shown[1].children[1].value == "BP"  # also in a later session
+    assert shown[2].children[1].value == "BP"  # also in a later session
     lab.outcome("Which wins?", "AL")
-    for text in (repr(shown[2]), shown[2]._repr_mimebundle_()["text/html"]):
-        assert "BP" in text
-        assert "AL" in text
+    assert shown[3].children[1].outputs[0]["data"]["text/plain"] == told["text/plain"]
+
+
+def test_one_may_look_without_a_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    from delog_nb.lab.asks import predict as predictions
+
+    shown: list[Any] = []
+    monkeypatch.setattr(predictions, "headless", lambda: False)
+    monkeypatch.setattr(predictions, "display", shown.append)
+    lab.outcome("Which loses?", "BP")
+    asked, area = shown[0].children
+    asked.children[2].click()
+    assert "You predicted nothing yet." in area.outputs[0]["data"]["text/plain"]
 
 
 def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:

@@ -95,4 +95,4 @@ def test_questions_and_outcomes_say_what_they_are(monkeypatch: pytest.MonkeyPatc
     question = {"kind": "predict", "question": "Which (of two)?", "options": ["BP", "AL"]}
     assert asked[SITE] == question
     assert came[SITE] == {"kind": "outcome", "question": "Which (of two)?", "answer": "AL"}
-    assert "<table" in came["text/html"]
+    assert came["text/html"].startswith("<details>")

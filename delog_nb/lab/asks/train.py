@@ -29,9 +29,11 @@ def label_of(experiment: Experiment) -> str:
     return ", ".join([*names, f"seed {experiment.seed}"])
 
 
-def line_of(record: Record) -> str:
-    """A finished run in one line."""
-    text = "{percent:.1f} % of test images after {epochs} epochs of {sec_per_epoch:.2f} s"
+_TOOK = "{epochs} epochs of {sec_per_epoch:.2f} s"  # no accuracy: somebody may still predict it
+
+
+def line_of(record: Record, text: str = f"{{percent:.1f}} % of test images after {_TOOK}") -> str:
+    """A finished run in one line: ``text`` with its results put in."""
     return f"{label_of(record.experiment)}: {outcome(record, text)}"
 
 
@@ -41,6 +43,8 @@ def train_all(
     on_event: Callable[[Event], None] | None = None,
 ) -> list[Record]:
     """Train each experiment, with a progress bar before a person and a line for each finished run.
+
+    A line tells no accuracy: a figure or a table does, when everybody has predicted it.
 
     On several cores as many runs are made at a time, by processes with one thread each; on one
     core, on a GPU, or with ``data`` or ``on_event``, one after another in this process.
@@ -58,7 +62,7 @@ def train_all(
     >>> from delog_nb import lab
     >>> quick = [lab.experiment(preset="quick", limit=50, method="bp")]
     >>> len(lab.train_all(quick))  # doctest: +ELLIPSIS
-    BP, ConvNet, seed 0: ... % of test images after 2 epochs of ... s
+    BP, ConvNet, seed 0: 2 epochs of ... s
     1
     """
     experiments = list(experiments)
@@ -81,7 +85,7 @@ def _train_here(
             watch(event)
 
     record = record_of(training.train(experiment, tell, data=data))
-    print(line_of(record))  # noqa: T201
+    print(line_of(record, _TOOK))  # noqa: T201
     return record
 
 
@@ -100,7 +104,7 @@ def _train_in_workers(planned: Sequence[Experiment], workers: int) -> list[Recor
                 raise ExperimentError(outcome.error)
             found[outcome.run_id] = replace(load(folder / outcome.run_id), folder=None)
             while waiting and waiting[0] in found:
-                print(line_of(found[waiting.pop(0)]))  # noqa: T201
+                print(line_of(found[waiting.pop(0)], _TOOK))  # noqa: T201
 
         try:
             sweep(

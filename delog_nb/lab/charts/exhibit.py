@@ -138,8 +138,12 @@ class Exhibit:
         """The bundles, by MIME type, that a notebook shows: the figure, and the folded table."""
         return self.figure._repr_mimebundle_(), self.folded().bundle()
 
+    def now(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The bundles to show now: as `outputs`, unless there is a livelier form."""
+        return self.outputs()
+
     def _ipython_display_(self) -> None:
-        for bundle in self.outputs():
+        for bundle in self.now():
             display(bundle, raw=True, metadata={"image/png": {"alt": self.says}})
 
     def __repr__(self) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 from IPython.core.getipython import get_ipython
-from IPython.display import display
 
 from delog_nb.lab.charts.exhibit import Exhibit
 
@@ -67,13 +66,12 @@ class Played(Exhibit):
     def _stored(self) -> dict[str, Any]:
         return {FIGURE: {"module": self.module, "data": self.data}, "text/plain": self.says}
 
-    def _ipython_display_(self) -> None:
+    def now(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        figure, folded = self.outputs()
         if headless():
-            super()._ipython_display_()
-            return
+            return figure, folded
         live = _widget_class(self.module)(data=self.data)
-        display(live._repr_mimebundle_()[0] | self._stored(), raw=True)
-        display(self.folded().bundle(), raw=True)
+        return live._repr_mimebundle_()[0] | self._stored(), folded
 
     def _library(self) -> str:
         return ""
