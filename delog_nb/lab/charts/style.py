@@ -22,6 +22,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid",
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
+GREYS = ("#c3c9d0", "#8d96a0", "#a8b0b9", "#737d88")  # for what is no method; side by side, apart
 
 Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
 
