@@ -99,7 +99,7 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
     assert "lab.outcome(" in text
     assert "## Summary" in text
     assert "**Where this comes from:**" in text
-    counts = collections.Counter(tag for cell in notebook.cells for tag in tags(cell))
+    counts = collections.Counter(tag for cell in code(notebook) for tag in tags(cell))
     assert 2 <= counts["exercise"] <= 4
     assert counts["exercise"] == counts["solution"] == counts["check"]
     assert text.count("<summary>Hint</summary>") == counts["exercise"]
@@ -107,6 +107,7 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
 
 # lessons that are not yet written by these rules
 OLD = {path.stem for path in LESSON_FILES}
+OLD -= {"10_full_comparison"}
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
 
