@@ -51,6 +51,7 @@ from delog_nb.lab.asks.stored import MIME as SITE
 from delog_nb.lab.charts.played import FIGURE
 from delog_nb.lab.lessons import full_comparison as comparing
 from delog_nb.lab.lessons.full_comparison import NOW, SOURCES, Source, compared
+from delog_nb.lab.runs import recorded
 from delog_nb.lab.runs.recorded import GRIDS
 from delog_nb.records import Record, save
 
@@ -429,11 +430,36 @@ def test_the_stored_figure_and_the_stored_table_have_one_verdict_for_each_claim(
             same = [replace(own, above=row["above"] / 100)] * row["family"]
             found.append(judge(same)[0].verdict)
         verdict = together(found)
-        (line,) = (text for text in table.splitlines() if f" {group['key']} " in text[:5])
-        assert f"{group['name']}  " in line
-        assert f" {verdict} " in line
+        lines = [" ".join(line.split()) for line in table.splitlines()]
+        start = f"{group['key']} {group['name']} "
+        (line,) = (text for text in lines if text.startswith(start))
+        assert line.startswith(f"{start}{verdict} ")
         (said,) = (text for text in listed.splitlines() if f"({group['key']})" in text)
         assert said.startswith(f"- **{verdict.capitalize()}**: ")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("agrees", [True, False])
+def test_the_lesson_reads_more_runs_than_there_are_today(
+    agrees: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studies = world(agrees)
+    monkeypatch.setattr(recorded, "evidence", lambda: studies)
+    monkeypatch.setattr(lab, "evidence", lambda: studies, raising=False)
+    there: dict[str, Any] = {}
+    for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code" and "    compared,\n" not in (
+            text := "".join(cell["source"])
+        ):
+            exec(text, there)
+    told = capsys.readouterr().out
+    own = [case for case in there["cases"]() if case[0] != "made up"]
+    assert len(own) > 30
+    found = {there["verdict_of"](*case[2:5]) for case in own}
+    assert found == {HOLDS if agrees else FAILS}
+    assert all(there["verdict_of"](*case[2:5]) == case[5] for case in own)
+    assert f"It came out: {len(CLAIMS)} of {len(CLAIMS)}." in told
+    assert "4 of 3 planned seeds" in told
 
 
 def test_the_lesson_says_of_no_method_how_it_compares() -> None:

@@ -60,6 +60,7 @@ function ticks(low, high) {
 function render({ model, el }) {
   const data = model.get("data");
   const { words } = data;
+  let wide = LEAST;
   const state = { group: 0, seeds: data.seeds, study: 0, alone: false, truth: false };
   const quantiles = new Map(data.quantiles);
   const studies = Math.max(1, ...data.groups.flatMap((g) => g.rows.map((r) => r.studies.length)));
@@ -130,7 +131,7 @@ function render({ model, el }) {
       (known ? " Triangle: the truth." : ""))));
 
   function drawRow(row, top, place) {
-    const wide = canvas.clientWidth, narrow = wide < TWO_LINES, y = top + (narrow ? 20 : 0);
+    const narrow = wide < TWO_LINES, y = top + (narrow ? 20 : 0);
     const { gaps, middle, low, high, verdict } = judged(row);
     const inside = (v) => Math.max(LEFT, Math.min(wide - LEFT, place(v)));
     const line = y + 36, x = inside(middle), hollow = verdict === words.open;
@@ -180,7 +181,7 @@ function render({ model, el }) {
     const group = data.groups[state.group], { rows } = group;
     const [low, high] = group.range;
     canvas.parentElement.hidden = !rows.length;
-    const wide = Math.max(LEAST, Math.min(MOST, canvas.parentElement.clientWidth - 6));
+    wide = Math.max(LEAST, Math.min(MOST, canvas.parentElement.clientWidth - 6));
     const row = wide < TWO_LINES ? 80 : 60, bottom = rows.length * row + 8;
     const place = (v) => LEFT + (wide - 2 * LEFT) * (v - low) / (high - low);
     canvas.setAttribute("width", wide);
