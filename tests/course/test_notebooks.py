@@ -107,7 +107,7 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
 
 # lessons that are not yet written by these rules
 OLD = {path.stem for path in LESSON_FILES}
-OLD -= {"10_full_comparison"}
+OLD -= {"10_full_comparison", "11_pipelined_training"}
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import sys
 import time
@@ -10,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.runs import tiny
+from support.runs import ROOT, tiny
 
 from delog_nb import ExperimentError, lab
+from delog_nb.lab.asks.stored import MIME as SITE
+from delog_nb.lab.charts.style import COLORS
 from delog_nb.lab.lessons.pipelined_training import workload
 from delog_nb.pipeline import race as pipelining
 from delog_nb.pipeline.race import Race, RaceError, race
@@ -58,6 +62,17 @@ def test_the_prediction_is_the_simulators_from_the_times_of_the_stages(measured:
     # one process that takes as long for the stages' work is K (1 - bubble) times as slow
     at_most = 2 * (1 - expected.bubble)
     assert 3 * sum(measured.together) / expected.makespan == pytest.approx(at_most)
+
+
+def test_the_gain_that_is_predicted_is_never_above_the_machines_less_their_bubble(
+    measured: Race,
+) -> None:
+    """By the work of all stages in one process, whatever their times are."""
+    for times in (measured.alone, measured.together, [0.1, 1.0], [2.0, 0.5]):
+        run = measured.predict(times)
+        gain = measured.batches * sum(times) / run.makespan
+        assert gain == pytest.approx(2 * (1 - run.bubble))
+        assert gain < 2
 
 
 def test_what_cannot_be_raced_is_refused_before_a_process_starts() -> None:
@@ -128,3 +143,69 @@ def test_taking_turns_on_one_core_is_seen() -> None:
     assert turns.slower_together == 2
     assert turns.predicted.makespan == 8
     assert turns.measured.makespan == 2
+
+
+LESSON = ROOT / "notebooks/solutions/11_pipelined_training.ipynb"
+CELLS = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+
+
+def outputs(kind: str) -> list[Any]:
+    """What the lesson's stored outputs have of a MIME type."""
+    found = [o.get("data", {}).get(kind) for cell in CELLS for o in cell.get("outputs", [])]
+    return ["".join(data) if isinstance(data, list) else data for data in found if data]
+
+
+def figures() -> list[Any]:
+    return outputs("application/vnd.plotly.v1+json")
+
+
+def test_what_the_lesson_says_of_its_race_is_what_it_shows() -> None:
+    (told,) = outputs("text/markdown")
+    (title,) = (p for f in figures() if (p := panels(f)) and "measured" in p[1])
+    took = {name.partition(":")[0]: int(name.split()[1]) for name in title}
+    share = int(re.search(r"took\s+(\d+) % (longer|less)", told)[1])
+    assert share == pytest.approx(100 * abs(took["measured"] / took["predicted"] - 1), abs=1)
+    assert ("longer" in told) == (took["measured"] > took["predicted"])
+    bubble, most, gained, way = re.search(
+        r"= 2 · \(1 − ([\d.]+)\) = ([\d.]+) was\s+predicted; ([\d.]+) was measured, (less|more)",
+        told,
+    ).groups()
+    assert float(most) == pytest.approx(2 * (1 - float(bubble)), abs=0.011)
+    assert (way == "less") == (float(gained) < float(most))
+    (answer,) = (o["answer"] for o in outputs(SITE) if "predicted" in o.get("answer", ""))
+    assert answer == f"{gained} times as fast, where {most} was predicted"
+    apart = float(re.search(r"would gain\s+([\d.]+)", told)[1])
+    assert max(float(most), apart) < 2
+
+
+def panels(figure: Any) -> list[str]:
+    return [note["text"] for note in figure["layout"].get("annotations", [])]
+
+
+def test_no_batch_has_a_methods_colour_and_a_letter_is_a_pass() -> None:
+    drawn = [trace for f in figures() for trace in f["data"] if trace["type"] == "bar"]
+    assert len(drawn) > 5
+    for trace in drawn:
+        used = trace["marker"]["color"]
+        assert not set(used if isinstance(used, list) else [used]) & set(COLORS)
+        letter = {"forward": "F", "backward and update": "B"}.get(trace["name"], "")
+        texts = [text for text in trace.get("text") or [] if text]
+        assert all(re.fullmatch(rf"{letter}\d+(\.\d+)?", text) for text in texts)
+    prose = " ".join("".join(c["source"]) for c in CELLS if c["cell_type"] == "markdown")
+    assert set(re.findall(r"\b[BF]_?\d*\b", prose)) == {"F1", "B1"}
+
+
+def test_table_1_is_the_papers() -> None:
+    (table,) = (text for text in outputs("text/plain") if text.lstrip().startswith("Component"))
+    rows = [line.split() for line in table.splitlines()[1:]]
+    # k takes batch b in unit k + b - 1
+    assert rows == [[str(k), "1", "2", "3", "4"] for k in (1, 2, 3)]
+    starts = [line.index(" 1 ", 10) for line in table.splitlines()[1:]]
+    assert starts == sorted(set(starts))
+
+
+def test_the_slow_component_sets_the_pace_as_the_lesson_says() -> None:
+    (answer,) = (o["answer"] for o in outputs(SITE) if "with a bubble" in o.get("answer", ""))
+    even, uneven = table_1([1] * 4, 200), table_1([1, 2, 1, 1], 200)
+    assert answer.startswith(f"{uneven.makespan / even.makespan:.2f} times as long: 403 units")
+    assert f"{100 * uneven.bubble:.0f} % and not {100 * even.bubble:.0f} %" in answer

@@ -68,11 +68,12 @@ def _two_methods(rng: Random) -> Question:
 
 
 _IN_ORDER = ([[3, 50.0], [4, 60.0]], [[3, 58.0], [4, 49.0]])
+_IN_TWO = ([[4, 60.0], [3, 50.0], [5, 40.0]], [[3, 58.0], [4, 49.0], [5, 70.0]])
 
 
 @exercise(
     "paired-gaps",
-    many(8, _two_methods, after=[_IN_ORDER]),
+    many(8, _two_methods, after=[_IN_ORDER, _IN_TWO]),
     use=lambda answer, one, other: answer(dict(one), dict(other)),
     wants=NUMBERS,
 )
