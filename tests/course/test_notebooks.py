@@ -106,7 +106,7 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
 
 
 # lessons that are not yet written by these rules
-OLD = {path.stem for path in LESSON_FILES}
+OLD = {path.stem for path in LESSON_FILES} - {"01_one_network_four_ways", "04_from_scratch"}
 OLD -= {"10_full_comparison", "11_pipelined_training"}
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
@@ -117,7 +117,7 @@ def prose(notebook: nbformat.NotebookNode) -> list[str]:
     for cell in notebook.cells[1:]:
         if cell.source.startswith("## Exercises"):
             break
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and "solution" not in tags(cell):
             plain = re.sub(
                 r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", cell.source, flags=re.S
             )
@@ -247,5 +247,5 @@ def test_every_exercise_belongs_to_a_lesson_and_says_when_it_is_not_done() -> No
 
 
 def test_a_check_of_an_unknown_exercise_is_one_sentence() -> None:
-    with pytest.raises(ValueError, match=r"no exercise 'acuracy' \(did you mean 'accuracy'\?\)"):
-        check("acuracy", 1)
+    with pytest.raises(ValueError, match=r"no exercise 'spred' \(did you mean 'spread'\?\)"):
+        check("spred", 1)

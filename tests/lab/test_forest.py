@@ -17,7 +17,7 @@ from support.played import at, focused, opened, status, watched
 
 from delog_nb.course.assessing import FAILS, HOLDS, OPEN, SAME, UNTESTED
 from delog_nb.lab.charts.played import FIGURE, MODULES, Played
-from delog_nb.lab.charts.style import COLORS
+from delog_nb.lab.charts.style import METHOD_COLORS
 from delog_nb.lab.runs.forest import SAYS, Group, Row, forest
 
 TRUTH = {"far above": 0.05, "above": 0.02, "within": 0.002, "below": -0.04}
@@ -70,7 +70,7 @@ def test_the_data_are_the_gaps_and_the_table_has_their_verdicts(
 
 def test_the_image_is_drawn_in_ink_and_ends_wide_intervals(shown: Played) -> None:
     for trace in shown.figure.data:
-        assert trace.marker.color not in COLORS  # which are the methods'
+        assert trace.marker.color not in METHOD_COLORS  # which are the methods'
     (wide,) = forest([Group("", [Row("wide", [[-0.9, 0.9]])])], "Wide").figure.data[:1]
     assert wide.name == OPEN
     assert (wide.x[0] - wide.error_x.arrayminus[0], wide.x[0] + wide.error_x.array[0]) == (-40, 40)

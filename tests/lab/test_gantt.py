@@ -8,7 +8,7 @@ import pytest
 
 from delog_nb import lab
 from delog_nb.lab.charts.gantt import Span
-from delog_nb.lab.charts.style import COLORS, GREYS
+from delog_nb.lab.charts.style import GREYS, METHOD_COLORS
 from delog_nb.pipeline.schedule import Schedule, gpipe, one_f_one_b, sequential_bp, table_1
 
 
@@ -50,7 +50,7 @@ def test_batches_have_the_same_grey_on_every_component() -> None:
     colors = dict(zip(trace.text, trace.marker.color, strict=True))
     assert [colors[label] for label in trace.text] == list(trace.marker.color)
     assert len(set(trace.marker.color)) == 3
-    assert not set(trace.marker.color) & set(COLORS)  # which are the methods'
+    assert not set(trace.marker.color) & set(METHOD_COLORS)  # which are the methods'
 
 
 def test_a_backward_pass_has_its_batchs_grey_and_another_pattern() -> None:

@@ -16,7 +16,7 @@ from support.runs import ROOT, tiny
 
 from delog_nb import ExperimentError, lab
 from delog_nb.lab.asks.stored import MIME as SITE
-from delog_nb.lab.charts.style import COLORS
+from delog_nb.lab.charts.style import METHOD_COLORS
 from delog_nb.lab.lessons.pipelined_training import workload
 from delog_nb.pipeline import race as pipelining
 from delog_nb.pipeline.race import Race, RaceError, race
@@ -187,7 +187,7 @@ def test_no_batch_has_a_methods_colour_and_a_letter_is_a_pass() -> None:
     assert len(drawn) > 5
     for trace in drawn:
         used = trace["marker"]["color"]
-        assert not set(used if isinstance(used, list) else [used]) & set(COLORS)
+        assert not set(used if isinstance(used, list) else [used]) & set(METHOD_COLORS)
         letter = {"forward": "F", "backward and update": "B"}.get(trace["name"], "")
         texts = [text for text in trace.get("text") or [] if text]
         assert all(re.fullmatch(rf"{letter}\d+(\.\d+)?", text) for text in texts)

@@ -172,7 +172,10 @@ def _bars(
                 width=[0.22 if s.thin else 0.8 for *_, s in own],
                 marker={
                     "color": [GREYS[s.group % len(GREYS)] for *_, s in own],
-                    "pattern": {"shape": PATTERNS[place % len(PATTERNS)], "solidity": 0.15},
+                    "pattern": {
+                        "shape": PATTERNS[place % len(PATTERNS)], "solidity": 0.15,
+                        "fgcolor": "black", "fgopacity": 0.3,
+                    },
                     "line": {"color": "white", "width": 1},
                 },
                 text=[
@@ -181,6 +184,7 @@ def _bars(
                 ],
                 textposition="inside",
                 insidetextanchor="middle",
+                insidetextfont_color="black",
                 textangle=0,
                 customdata=[
                     f"{escaped(row)}, {escaped(_named(s))}: {s.start:.4g} to {s.end:.4g}"
