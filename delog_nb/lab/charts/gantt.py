@@ -173,8 +173,10 @@ def _bars(
                 marker={
                     "color": [GREYS[s.group % len(GREYS)] for *_, s in own],
                     "pattern": {
-                        "shape": PATTERNS[place % len(PATTERNS)], "solidity": 0.15,
-                        "fgcolor": "black", "fgopacity": 0.3,
+                        "shape": PATTERNS[place % len(PATTERNS)],
+                        "solidity": 0.15,
+                        "fgcolor": "black",
+                        "fgopacity": 0.3,
                     },
                     "line": {"color": "white", "width": 1},
                 },
