@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from delog_nb.cli.shared.flags import (
 )
 from delog_nb.experiment import Experiment, ExperimentError, experiments_of
 from delog_nb.experiment.entries import MethodEntry
+from delog_nb.experiment.published import published
 from delog_nb.experiment.registry import FIELDS, METHODS, NETS, end_to_end
 from delog_nb.experiment.rules import refusals
 from delog_nb.instruments.run_files import PROBES
@@ -25,7 +25,6 @@ from delog_nb.instruments.run_files import PROBES
 if TYPE_CHECKING:
     from delog_nb.records import Record
 
-PUBLISHED = Path(__file__).parents[1] / "methods" / "published.csv"
 END_TO_END = end_to_end()
 Lines = list[tuple[str, str]]
 _LOSS = "Local loss"
@@ -86,7 +85,7 @@ def _lines(name: str, entry: MethodEntry, cost: str) -> Lines:
         ("Nets", "; ".join([", ".join(allowed), *refused])),
         ("From", entry.published),
         ("Note", entry.note),
-        *(("Published", text) for text in published(name)),
+        *(("Published", text) for text in _published(name)),
     ]
     return [(noun, text) for noun, text in lines if text]
 
@@ -109,16 +108,14 @@ def _cost(name: str, todo: dict[str, Experiment]) -> str:
     return f"{text}: {times} those of {whole.method_label}"
 
 
-def published(name: str) -> list[str]:
+def _published(name: str) -> list[str]:
     """Figures from papers, each with what it was made with."""
-    with PUBLISHED.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["method"] == name]
     return [
         f"{row['test_error']} % test error, {row['dataset']}, {row['net']}, "
         f"{_cut(row['components'])}: "
         f"{row['epochs']} epochs, {row['image_size']} pixels, width {row['width']}, "
         f"{row['views']} view, {row['selection']} ({row['source']})"
-        for row in rows
+        for row in published(name)
     ]
 
 

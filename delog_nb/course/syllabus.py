@@ -19,7 +19,8 @@ from delog_nb.instruments.files import write_atomically
 GROUPS = (
     ("The idea", range(1, 5)),
     ("The measurements", range(5, 9)),
-    ("The balance", range(9, 100)),
+    ("The balance", range(9, 12)),
+    ("Beyond the paper", range(12, 100)),
 )
 
 
@@ -81,10 +82,10 @@ def _question(notebook: NotebookNode) -> str:
 _MAP = Template(
     """<b>The course: {{ lessons | length }} lessons, {{ lessons | sum("minutes") }} minutes</b>
 <table><tbody>{% for group, members in lessons | groupby("part") %}
-<tr><th colspan="4" style="text-align:left;border-left:6px solid {{ colors[group % 3] }}">\
+<tr><th colspan="4" style="text-align:left;border-left:6px solid {{ colors[group] }}">\
 {{ members[0].group | upper }}</th></tr>
 {%- for lesson in members %}
-<tr><td style="border-left:6px solid {{ colors[group % 3] }}"><b>{{ lesson.number }}</b></td>
+<tr><td style="border-left:6px solid {{ colors[group] }}"><b>{{ lesson.number }}</b></td>
 <td style="text-align:left;white-space:normal">
 <a href="{{ lesson.path.name }}">{{ lesson.title }}</a>
 <br><b>{{ lesson.question }}</b>
@@ -102,7 +103,7 @@ def course(folder: Path = Path()) -> HTML:
     >>> "One network, four ways" in lab.course(Path("notebooks")).data
     True
     """
-    colors = ("#5E4B8B", "#00748A", "#8A5A00")
+    colors = ("#5E4B8B", "#00748A", "#8A5A00", "#4B6B2A")
     return HTML(_MAP.render(lessons=lessons(folder), colors=colors, code=_code))
 
 

@@ -1,7 +1,11 @@
-"""A folder of submitted notebooks, checked: every exercise in a process of its own."""
+"""A folder of submissions, checked: every exercise in a process of its own.
+
+Submitted are notebooks, and files that declare a method, as runs keep them.
+"""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import csv
 import io
@@ -25,6 +29,7 @@ from delog_nb.instruments.files import MEGABYTE, read_text
 from delog_nb.records.reading import first_sentence
 
 _LARGEST = 20 * MEGABYTE  # of a notebook
+_OF_A_METHOD = "own-objective"  # the exercise that a file which declares a method answers
 _CHECK = re.compile(r"""\bcheck\(\s*(?:name\s*=\s*)?["']([\w-]+)["']""")
 _Cells: TypeAlias = tuple[tuple[str, list[str]], ...]  # sources and tags
 
@@ -47,12 +52,16 @@ class Row:
 
 @dataclass(frozen=True)
 class _Submission:
-    """A notebook and what it is: ``problem`` says why it cannot be read."""
+    """A notebook and what it is: ``problem`` says why it cannot be read.
+
+    A file that declares a method is one with a single exercise.
+    """
 
     student: str
     file: str
     cells: _Cells = ()
     problem: str = ""
+    only: str = ""  # the exercise, where it is to have no other
 
     def row(self, *result: Any) -> Row:
         """What came of one of its exercises: the fields of `Row` from ``lesson`` on."""
@@ -61,19 +70,55 @@ class _Submission:
 
 def _submissions(folder: Path) -> list[_Submission]:
     found = []
-    for path in sorted(folder.rglob("*.ipynb")):
+    methods = set[tuple[str, str]]()  # runs of several seeds keep the same one
+    for path in sorted([*folder.rglob("*.ipynb"), *folder.rglob("*.py")]):
         place = path.relative_to(folder)
         if any(part.startswith(".") for part in place.parts):
             continue
-        student = place.parts[0] if len(place.parts) > 1 else path.stem
-        cells: _Cells = ()
-        problem = ""
+        student = printable(place.parts[0] if len(place.parts) > 1 else path.stem)
+        file = printable(place.as_posix())
         try:
-            cells = _cells(path)
+            if path.suffix == ".ipynb":
+                found.append(_Submission(student, file, _cells(path)))
+            elif name := _method_in(source := _text(path, MEGABYTE)):
+                if (student, source) not in methods:
+                    check = f"lab.check({_OF_A_METHOD!r}, {name})"
+                    cells = ((source, ["exercise"]), (check, ["check"]))
+                    found.append(_Submission(student, file, cells, only=_OF_A_METHOD))
+                methods.add((student, source))
         except (ReadError, ValueError) as error:
-            problem = f"not a readable notebook: {printable(str(error))[:200]}"
-        found.append(_Submission(printable(student), printable(place.as_posix()), cells, problem))
+            kind, only = "notebook", ""
+            if path.suffix == ".py":
+                kind, only = "file", _OF_A_METHOD
+            problem = f"not a readable {kind}: {printable(str(error))[:200]}"
+            found.append(_Submission(student, file, problem=problem, only=only))
     return found
+
+
+def _text(path: Path, most: int) -> str:
+    if path.is_symlink():
+        raise ValueError("it is a link")
+    return read_text(path, most)
+
+
+def _method_in(source: str) -> str:
+    """The name of the class or function that stands below ``@delog_nb.method``, if one does.
+
+    Raises ValueError where the text names the package and is no Python.
+    """
+    if "delog_nb" not in source:
+        return ""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            for call in node.decorator_list:
+                called = call.func if isinstance(call, ast.Call) else call
+                if getattr(called, "attr", getattr(called, "id", "")) == "method":
+                    return node.name
+    return ""
 
 
 class _Metadata(BaseModel):
@@ -95,10 +140,8 @@ class _Notebook(BaseModel):
 
 def _cells(path: Path) -> _Cells:
     """The code cells of a notebook. Raises `ReadError` or ValueError where it is none."""
-    if path.is_symlink():
-        raise ValueError("it is a link")
     try:
-        notebook = _Notebook.model_validate(json.loads(read_text(path, _LARGEST)))
+        notebook = _Notebook.model_validate(json.loads(_text(path, _LARGEST)))
     except ValidationError as error:
         raise ValueError(first_sentence(error)) from None
     except RecursionError:
@@ -119,8 +162,9 @@ def check_folder(
 ) -> list[Row]:
     """A row for each notebook below ``folder`` and each exercise that it should have.
 
+    A file that declares a method has one row, the same one twice in a student's folder too.
     ``on_row`` is called with each new row, the number of rows that are done and of all. Notebooks
-    without exercises of any lesson have no row.
+    without exercises of any lesson have no row, nor have other files.
 
     Raises `ExperimentError` where there is nothing to check, or no sandbox can be started: none is
     needed where it is not ``guarded``.
@@ -130,7 +174,7 @@ def check_folder(
     folder = folder.resolve()
     found, limits = _submissions(folder), limits or Limits()
     if not found:
-        raise ExperimentError(f"no notebook is below {folder}")
+        raise ExperimentError(f"no notebook and no file with a method is below {folder}")
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         starting = [pool.submit(Sandbox, limits, folder, guarded) for _ in range(workers)]
         from delog_nb.course.exercises import EXERCISES  # PyTorch, which takes its time
@@ -175,7 +219,11 @@ def _work(
         own = {lessons[name] for name in named & set(lessons)} or {
             lesson for lesson in lessons.values() if lesson in Path(submission.file).stem
         }
-        expected = [(lesson, name) for name, lesson in lessons.items() if lesson in own]
+        expected = [
+            (lesson, name)
+            for name, lesson in lessons.items()
+            if (name == submission.only if submission.only else lesson in own)
+        ]
         if submission.problem:
             rows += [
                 submission.row(*exercise, "error", submission.problem)

@@ -47,7 +47,7 @@ def check_method(method: str | Method, **choices: Any) -> list[str]:
     images = torch.randn(2 * _IMAGES, *image, generator=generator, dtype=torch.float64)
     labels = torch.arange(_IMAGES).remainder(min(classes, 3)).repeat(2)
     batch = Batch.of(labels, torch.arange(_IMAGES).repeat(2), inputs=images.sigmoid())
-    found = list(_faults(method, images, batch))
+    found = list(dict.fromkeys(_faults(method, images, batch)))
     _norms(method, training=False)  # their batch's own statistics are no comparison of ours
     return found or list(_unjoined(method.parts(), images, batch))
 

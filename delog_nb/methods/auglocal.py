@@ -126,7 +126,9 @@ def build(net: NetMaker, options: SimpleNamespace) -> Method:
         makers = [(partial(backbone.block, j), backbone.shapes[j - 1][0]) for j in chosen]
         # only an aux_l of one layer has a BatchNorm before its linear one
         aux = auxiliary(makers, backbone.shapes[number - 1], backbone.classes, norm=own <= 1)
-        return ExitObjective(aux)  # CE(aux_l(r_l), y)
+        objective = ExitObjective(aux)  # CE(aux_l(r_l), y)
+        objective.short = "aux CE"
+        return objective
 
     return cut_with_objectives(
         backbone, options.components, auxiliary_after, uncut=1 + min(depth, layers - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 
 import pytest
@@ -11,8 +10,8 @@ from support.runs import ROOT
 
 from delog_nb import methods, records
 from delog_nb.cli import main
-from delog_nb.cli.methods import PUBLISHED
 from delog_nb.experiment import Experiment
+from delog_nb.experiment.published import published
 from delog_nb.experiment.registry import METHODS
 
 
@@ -34,8 +33,7 @@ def test_every_method_of_ours_says_its_loss_and_where_it_is_from() -> None:
 
 
 def test_published_figures_say_what_they_were_made_with() -> None:
-    with PUBLISHED.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = published()
     assert len({tuple(row.values()) for row in rows}) == len(rows)
     for row in rows:
         assert row["method"] in METHODS

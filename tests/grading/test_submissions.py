@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from support.runs import PLUGINS
 
 from delog_nb.cli import main
 from delog_nb.course.exercises import EXERCISES
@@ -95,7 +96,7 @@ def test_every_submission_has_its_own_result(student: str, rows: list[dict[str, 
 def test_what_is_not_there_is_missing_and_what_cannot_be_read_an_error(
     rows: list[dict[str, str]],
 ) -> None:
-    lesson = {"count-components", "accuracy", "spread"}
+    lesson = {"cut-after", "repaired-step", "two-cuts", "spread"}
     others = {r["exercise"] for r in rows if r["student"] == "right" and r["result"] == "missing"}
     assert others == lesson - {"spread"}
     broken = [r for r in rows if r["student"] == "broken"]
@@ -110,6 +111,38 @@ def test_every_solution_is_right(tmp_path: Path) -> None:
     rows = checked(solutions, tmp_path / "all.csv")
     assert {row["exercise"] for row in rows} == set(EXERCISES)
     assert {(row["result"], row["message"]) for row in rows} == {("right", "")}
+
+
+def test_a_file_that_declares_a_method_is_judged_as_an_objective_of_ones_own(
+    tmp_path: Path,
+) -> None:
+    """As runs keep it; nothing else of the lesson is asked for."""
+    cell = (PLUGINS / "mean_exit.py").read_text()
+    submitted = tmp_path / "submitted"
+    for place, text in {
+        "anna/digits-convnet-mean-exit-s0/method.py": cell,
+        "anna/digits-convnet-mean-exit-s1/method.py": cell,  # the same, of another seed
+        "bert/mine.py": cell.replace("r.mean((2, 3))", "r.mean((2, 3)).detach()"),
+        "carl/method.py": cell[:-40],
+        "dora/helper.py": "import delog_nb\n",  # declares nothing
+        "dora/other.py": "def",
+    }.items():
+        (submitted / place).parent.mkdir(parents=True, exist_ok=True)
+        (submitted / place).write_text(text)
+    (submitted / "emil").mkdir()
+    (submitted / "emil" / "method.py").symlink_to(submitted / "bert" / "mine.py")
+    rows = checked(submitted, tmp_path / "all.csv")
+    assert {(row["lesson"], row["exercise"]) for row in rows} == {
+        ("your_objective", "own-objective")
+    }
+    told = {row["student"]: (row["result"], row["message"]) for row in rows}
+    assert len(rows) == len(told) == 4
+    assert told["anna"] == ("right", "")
+    assert told["bert"][0] == "not yet"
+    assert "never gets a gradient" in told["bert"][1]
+    assert told["carl"][0] == "error"
+    assert "not a readable file: SyntaxError" in told["carl"][1]
+    assert told["emil"] == ("error", "not a readable file: it is a link")
 
 
 def test_without_a_sandbox_nothing_runs_unless_it_is_asked_for(
@@ -135,7 +168,7 @@ def test_without_a_sandbox_nothing_runs_unless_it_is_asked_for(
     assert said.endswith("or add --no-sandbox if you trust every answer\n")
     assert not (tmp_path / "all.csv").exists()
     assert main([*words, "--no-sandbox"]) == 0
-    assert "2 missing, 1 right" in capsys.readouterr().out
+    assert "3 missing, 1 right" in capsys.readouterr().out
 
 
 def test_a_folder_without_lessons_and_bad_limits_are_one_sentence(
@@ -147,7 +180,8 @@ def test_a_folder_without_lessons_and_bad_limits_are_one_sentence(
     assert main([*words, "--timeout", "0"]) == 2
     assert capsys.readouterr().err == "delog-nb: timeout = 0 is not allowed: above 0\n"
     assert main(["check-submissions", str(tmp_path), "--no-sandbox"]) == 2
-    assert capsys.readouterr().err == f"delog-nb: no notebook is below {tmp_path}\n"
+    said = f"delog-nb: no notebook and no file with a method is below {tmp_path}\n"
+    assert capsys.readouterr().err == said
 
 
 def test_no_cell_of_the_table_is_a_formula() -> None:

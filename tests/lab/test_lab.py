@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
 import plotly.io as pio
 import pytest
 import torch
-from support.runs import same_history, tiny
+from support.runs import ROOT, same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, lab, train
 from delog_nb.cli.shared.flags import Parser, add_experiment_flags, experiment_values
@@ -268,6 +269,24 @@ def test_what_came_out_waits_for_a_prediction(
     assert shown[3].children[1].outputs[0]["data"]["text/plain"] == told["text/plain"]
 
 
+def test_what_came_out_can_be_played_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a button reveals it: a callback has no cell, so that it seems headless there."""
+    from delog_nb.lab.asks import predict as predictions
+    from delog_nb.lab.charts import played
+
+    shown: list[Any] = []
+    monkeypatch.setattr(predictions, "display", shown.append)
+    z, labels = torch.eye(4), torch.tensor([0, 1, 0, 1])
+    batch = lab.batch(torch.rand(4, 1, 8, 8), z, labels, "Four views")
+    with monkeypatch.context() as cell:
+        cell.setattr(predictions, "headless", lambda: False)
+        cell.setattr(played, "headless", lambda: False)
+        lab.outcome("Which plays?", "both", batch)
+    asked, area = shown[0].children
+    asked.children[2].click()
+    assert "application/vnd.jupyter.widget-view+json" in area.outputs[1]["data"]
+
+
 def test_one_may_look_without_a_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
     from delog_nb.lab.asks import predict as predictions
 
@@ -285,3 +304,12 @@ def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
     lab.Lab(**SMALL).run_once(lambda _: None)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_suggested_investigations_are_choices_that_there_are() -> None:
+    text = (ROOT / "notebooks" / "lab.ipynb").read_text()
+    lines = re.findall(r"lab\.Lab\(([^)]*)\)`", text.replace('\\"', '"'))
+    assert len(lines) == 5
+    for line in lines:
+        choices = eval(f"dict({line})")
+        assert Experiment(preset="lesson", precision="float32", **choices).run_id

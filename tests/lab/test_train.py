@@ -11,8 +11,9 @@ import pytest
 import torch
 from support.runs import tiny
 
-from delog_nb import ExperimentError, data, lab
+from delog_nb import ExperimentError, data, lab, records, training
 from delog_nb.lab.asks import train as training_cells
+from delog_nb.measure.features import read_features
 
 
 def test_processes_make_the_records_that_this_one_makes(
@@ -82,3 +83,30 @@ def test_a_script_is_not_run_again_by_the_processes(tmp_path: Path) -> None:
     )
     assert done.stdout.count("begin") == 1
     assert done.stdout.splitlines()[-1] == "2"
+
+
+def test_runs_that_are_kept_are_not_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [tiny(method="bp", epochs=1), tiny(method="delog-scl", epochs=1)]
+    made = lab.train_all(runs[:1], keep_in=tmp_path)
+    assert made[0].folder is not None
+    assert made[0].folder.parent == tmp_path
+    assert read_features(made[0].folder).epochs == [0, 1]
+    capsys.readouterr()
+    again = lab.train_all(runs, keep_in=tmp_path)
+    printed = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert printed == [training_cells.label_of(run) for run in runs]
+    assert again[0] == made[0]  # to the second that it ended
+    assert sorted(r.run_id for r in records.readable(tmp_path)) == sorted(r.run_id for r in again)
+    with pytest.raises(ExperimentError, match="keep_in goes with neither data nor on_event"):
+        lab.train_all(runs, data.load(runs[0]), keep_in=tmp_path)
+
+
+def test_a_kept_run_that_failed_is_tried_again(tmp_path: Path) -> None:
+    run = tiny(method="bp", epochs=1)
+    folder = tmp_path / training.planned(run).run_id
+    folder.mkdir()
+    (folder / "error.json").write_text('{"schema": 2, "error": "no memory"}')
+    assert lab.train_all([run], keep_in=tmp_path)[0].results["state"] == "finished"
+    assert not (folder / "error.json").exists()

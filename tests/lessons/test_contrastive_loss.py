@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from PIL import Image
+from support.lessons import SOLUTIONS, defined
 from torch import Tensor
 
 from delog_nb import lab
 from delog_nb.data import load
-from delog_nb.lab.lessons.contrastive_loss import SmallBatch, circle, pairs, small_batch
+from delog_nb.experiment.registry import METHODS
+from delog_nb.lab.charts.style import method_style
+from delog_nb.lab.lessons.contrastive_loss import SmallBatch, circle, followed, small_batch
 from delog_nb.losses import supervised_contrastive_loss
+from delog_nb.measure.features import plane
 from delog_nb.measure.pairs import loss_cost, loss_costs, pair_angles
+
+LESSON = "03_contrastive_loss"
 
 
 def at(*degrees: float) -> Tensor:
@@ -48,33 +59,12 @@ def batch() -> SmallBatch:
     return small_batch(load(experiment), experiment, [3, 2, 1])
 
 
-def masks(batch: SmallBatch) -> dict[str, Tensor]:
-    other = ~torch.eye(12, dtype=torch.bool)
-    return {
-        "by image": (batch.image[:, None] == batch.image) & other,
-        "by class": (batch.labels[:, None] == batch.labels) & other,
-    }
-
-
 def test_a_small_batch_holds_two_views_of_each_image(batch: SmallBatch) -> None:
     assert batch.labels.tolist() == [0, 0, 0, 1, 1, 2] * 2
     assert batch.image.tolist() == [0, 1, 2, 3, 4, 5] * 2
     assert batch.pixels.shape == (12, 1, 16, 16)
     assert 0 <= batch.pixels.min() <= batch.pixels.max() <= 1
     assert all((batch.pixels[k] != batch.pixels[k + 6]).any() for k in range(6))
-
-
-def test_pairs_are_counted_and_drawn(batch: SmallBatch) -> None:
-    shown = pairs(batch, masks(batch))
-    assert shown.table["by image: positives of a view"].tolist() == [1] * 6
-    assert shown.table["by class: positives of a view"].tolist() == [5, 5, 5, 3, 3, 1]
-    assert shown.table["by class: negatives"].tolist() == [6, 6, 6, 8, 8, 10]
-    for panel, mask in zip(shown.figure.data[:2], masks(batch).values(), strict=True):
-        signs = np.array(panel.text)
-        assert ((signs == "+") == mask.numpy()).all()
-        assert ((signs == "·") == np.eye(12, dtype=bool)).all()
-    places = {(i.xref, i.x, i.y) for i in shown.figure.layout.images}
-    assert len(places) == len(shown.figure.layout.images) == 2 * 2 * 12
 
 
 @pytest.fixture(scope="module")
@@ -138,21 +128,132 @@ def test_a_short_path_has_no_step_twice_in_its_table() -> None:
     assert table["Step"].tolist() == [0, 1, 2, 5, 10]
 
 
-def test_the_lessons_formulas_of_push_and_pull_are_the_gradient() -> None:
-    """exp((s - 1) / tau) is each negative's push; log(1 + 10 exp(-s / tau)) is the loss."""
-    tau, s = 0.3, torch.tensor([0.9, -0.5, 0.1, 0.4, 1.0], dtype=torch.float64)
-    s.requires_grad_()  # the first is the positive
-    (-(s / tau).log_softmax(0)[0]).backward()
-    relative = s.grad[1:] / s.grad[-1]
-    torch.testing.assert_close(relative, torch.exp((s.detach()[1:] - 1) / tau))
-    assert s.grad.sum().item() == pytest.approx(0, abs=1e-12)
+def test_classes_on_the_circle_have_no_methods_colour(path: Any) -> None:
+    colours = {trace.marker.color for trace in circle(*path, 0.5).figure.data if trace.marker.color}
+    assert not colours & {method_style(method)["color"] for method in METHODS}
 
-    axes = torch.eye(12, dtype=torch.float64)
-    positive = (0.6 * axes[0] + 0.8 * axes[11])[None]  # s = 0.6; ten negatives at a right angle
-    z = torch.cat([axes[:1], positive, axes[1:11]])
-    logits = (z @ z[0] / tau)[1:]
-    loss = math.log(1 + 10 * math.exp(-0.6 / tau))
-    assert -logits.log_softmax(0)[0].item() == pytest.approx(loss)
+
+def test_z_is_followed_as_it_lies() -> None:
+    """In two dimensions nothing is lost: distances are those of z, images their own."""
+    images, z = load(lab.experiment(dataset="digits")), torch.randn(3, 30, 2)
+    found = followed(z, [0, 2, 5], images)
+    assert (found.epochs, found.labels) == ([0, 2, 5], images.test.labels[:30].tolist())
+    places = torch.from_numpy(plane(found)[:, 0])
+    drawn, real = ((one[:, :, None] - one[:, None]).norm(dim=3) for one in (places, z.double()))
+    torch.testing.assert_close(drawn, real, atol=1e-5, rtol=1e-5)
+    side = images.shape[1]
+    with Image.open(io.BytesIO(found.sprite)) as sheet:
+        tile = np.array(sheet.crop((9 * side, side, 10 * side, 2 * side)))
+    assert (tile == images.test.images[29].permute(1, 2, 0).numpy()).all()
+
+
+EQ2 = defined(LESSON, "eq2", torch=torch, F=F)
+BY_LOOPS = defined(LESSON, "eq2_by_loops", torch=torch, F=F)
+PUSHES = defined(LESSON, "pushes", torch=torch, eq2=EQ2)
+
+
+@pytest.mark.parametrize("tau", [0.05, 0.5])
+@pytest.mark.parametrize("way", [EQ2, BY_LOOPS])
+def test_the_lessons_losses_are_the_packages_for_z_of_any_norm(way: Any, tau: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(9, 4, dtype=torch.float64, generator=generator) * torch.arange(1, 10)[:, None]
+    labels = torch.tensor([0, 1, 0, 2, 2, 1, 0, 3, 2])  # class 3 is there once
+    found = [z.clone().requires_grad_() for _ in range(2)]
+    losses = [way(found[0], labels, tau), supervised_contrastive_loss(found[1], labels, tau)]
+    torch.testing.assert_close(*losses)
+    gradients = [torch.autograd.grad(*pair)[0] for pair in zip(losses, found, strict=True)]
+    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(way(7 * z, labels, tau), losses[0])
+
+
+@pytest.mark.parametrize("way", [EQ2, BY_LOOPS])
+def test_a_batch_without_positives_has_a_loss_of_0(way: Any) -> None:
+    assert way(torch.eye(5), torch.arange(5), 0.1) == 0
+
+
+def test_a_push_is_the_slope_of_the_loss_along_the_circle() -> None:
+    """Against finite differences of Eq. 2 written with math alone."""
+    degrees, tau = [0.0, 18.0, 90.0, 150.0, 180.0], 0.2
+
+    def loss(angles: list[float]) -> float:
+        below = math.exp(1 / tau) + sum(math.exp(math.cos(a) / tau) for a in angles)
+        return -math.log(math.exp(1 / tau) / below)
+
+    found = PUSHES(torch.tensor(degrees), tau)
+    angles, step = [math.radians(d) for d in degrees], 1e-6
+    for k, push in enumerate(found.tolist()):
+        ends = [[a + sign * step * (j == k) for j, a in enumerate(angles)] for sign in (1, -1)]
+        slope = (loss(ends[0]) - loss(ends[1])) / (2 * step)
+        assert push == pytest.approx(-slope, abs=1e-8)
+    assert found[0] == 0  # in the anchor's place, where p is largest
+    assert found.argmax() == 1
+
+
+def shown() -> str:
+    """What the stored cells print and tell."""
+    cells = json.loads((SOLUTIONS / f"{LESSON}.ipynb").read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+    return "\n".join("".join(text) for text in texts)
+
+
+def prose() -> str:
+    cells = json.loads((SOLUTIONS / f"{LESSON}.ipynb").read_text())["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def number(pattern: str) -> float:
+    (found,) = re.findall(pattern, shown())
+    return float(found)
+
+
+def test_the_nearest_tenth_gets_what_the_force_on_the_circle_gives_it() -> None:
+    assert number(r"tau = 0.1: the nearest tenth gets (\d+)% of the push") == 67
+    assert number(r"tau = 0.1, without the factor sin: (\d+)%") == 86
+    assert number(r"tau = 1.0: the nearest tenth gets (\d+)% of the push") < 12  # nearly alike
+    assert number(r"pushed hardest\? It came out: the one at (\d+)°") == 18
+
+
+def test_the_circle_ends_where_the_text_says() -> None:
+    assert "positives 0° apart, the closest negatives 120° apart" in shown()
+    ends = {
+        tau: number(rf"tau = {tau}: loss [\d.]+, positives +\d+° apart, .* negatives (\d+)°")
+        for tau in ("0.05", "0.1", "0.2", "0.5", "1.0")
+    }
+    assert list(ends.values()) == sorted(ends.values())
+    assert ends["0.05"] < 90 < 119 < ends["0.5"] == ends["1.0"]
+
+
+def test_longer_vectors_lower_the_loss_without_normalisation_alone() -> None:
+    rows = re.findall(r"z times \d: ([\d.]+) with normalisation, ([\d.]+) without", shown())
+    with_it, without = zip(*[map(float, row) for row in rows], strict=True)
+    assert len(set(with_it)) == 1
+    assert with_it[0] == without[0] > without[1] > without[2]
+
+
+def test_corner_cases_come_out_as_told() -> None:
+    assert "loss 0.0000, largest norm of a gradient 0.0000" in shown()
+    norms = re.findall(r"classes 0, 0, 1, 1, 2: loss [\d.]+, norms \[(.*)\]", shown())[0]
+    assert float(norms.split(",")[-1]) > 0.1
+    alike = re.findall(r"views: loss ([\d.]+), log\(N − 1\) = ([\d.]+)", shown())
+    assert len(alike) == 3
+    assert all(loss == expected for loss, expected in alike)
+
+
+def test_real_images_do_as_the_text_says() -> None:
+    found = re.findall(r"tau = ([\d.]+): (\d+)° on average, the nearest ([\d°, ]+)", shown())
+    (small, small_mean, small_nearest), (large, large_mean, large_nearest) = found
+    assert (small, large) == ("0.1", "1.0")
+    assert int(large_mean) - int(small_mean) > 5
+    nearest = [
+        [int(n) for n in re.findall(r"\d+", told)] for told in (small_nearest, large_nearest)
+    ]
+    assert [len(runs) for runs in nearest] == [3, 3]
+    assert min(nearest[0]) > max(nearest[1])
+
+
+def test_n_are_views_and_m_are_images() -> None:
+    assert not re.search(r"2N\b|[^2]N\$ images|[^2]M\$ views", prose())
 
 
 def test_prices_leave_out_what_is_too_slow() -> None:

@@ -1,13 +1,14 @@
-"""Lesson 9: costs are counted right, a step taken apart is the same step, checks know right."""
+"""Lesson 9: costs are counted right, and its text says what the stored figures say."""
 
 from __future__ import annotations
 
-import copy
 import itertools
+import re
 
+import nbformat
 import pytest
 import torch
-from support.runs import tiny
+from support.runs import ROOT, tiny
 
 from delog_nb import methods
 from delog_nb.components import Batch
@@ -16,59 +17,10 @@ from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import bill_of, longest_flow, step_flops, step_memory
-from delog_nb.measure.trial import PARTS, StepInParts, Trial, time_steps
-from delog_nb.training import local_losses
 
 
 def small(method: str, **changes: object) -> Experiment:
     return tiny(method=method, device="cpu", batch_size=4, **changes)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_step_taken_apart_is_the_same_step(method: str) -> None:
-    """Three steps, whole and apart, from the same weights on the same batch."""
-    one, other = Trial(small(method)), Trial(small(method))
-    apart = StepInParts(other)
-    for _ in range(3):
-        one.step()
-        found = apart.step()
-        assert tuple(found) == PARTS
-        assert min(found.values()) >= 0
-    for p, q in zip(one.method.parameters(), other.method.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_gradients_from_seam_to_seam_are_those_of_one_backward(method: str) -> None:
-    trial = Trial(small(method))
-    apart = StepInParts(trial)
-    whole = copy.deepcopy(trial.method)
-    index = trial.batches.parts[0]
-    s, told = trial.batches.views(index), trial.batches.batch(index, 0)
-    flow = apart.gradients(trial.flow())
-    plain = local_losses(whole.parts(), s, told, trial.context, trial.draws)
-    parts = zip(trial.method.parts(), whole.parts(), flow, plain, strict=True)
-    for part, reference, made, (r, _, loss) in parts:
-        loss.backward()
-        for p, q in zip(part.parameters(), reference.parameters(), strict=True):
-            assert p.grad is not None
-            assert q.grad is not None
-            torch.testing.assert_close(p.grad, q.grad)
-        assert torch.equal(made.r, r)
-
-
-def test_hooks_are_gone_after_a_step() -> None:
-    trial = Trial(small("al"))
-    StepInParts(trial).step()
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in trial.method.modules())
-
-
-def test_experiments_take_turns() -> None:
-    timings = time_steps({"BP": small("bp"), "Delog-SCL": small("delog-scl")}, rounds=2)
-    for timing in timings.values():
-        assert len(timing.steps) == len(timing.parts) == len(timing.predictions) == 2
-    assert all(parts["heads"] == 0 for parts in timings["BP"].parts)
-    assert all(parts["heads"] > 0 for parts in timings["Delog-SCL"].parts)
 
 
 @pytest.mark.parametrize("method", ["bp", "delog-scl"])
@@ -121,3 +73,73 @@ def test_a_bill_is_made_of_the_other_counts() -> None:
     assert (bill.effective, bill.affiliated) == (6_318_430, 33_560_576)  # facts of the paper's net
     assert bill.bytes == sum(step_memory(run))
     assert (bill.flops, bill.longest_flow) == (step_flops(run), 3)
+
+
+LESSON = ROOT / "notebooks" / "solutions" / "09_costs.ipynb"
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    """All that the stored lesson prints."""
+    cells = nbformat.read(LESSON, as_version=4).cells
+    outputs = [o for c in cells if c.cell_type == "code" for o in c.outputs]
+    return "".join(o.get("text", o.get("data", {}).get("text/plain", "")) + "\n" for o in outputs)
+
+
+def one(pattern: str, text: str) -> float:
+    (found,) = re.findall(pattern, text)
+    return float(found.replace(",", ""))
+
+
+def test_the_lessons_tally_is_the_packages_but_for_the_batch(told: str) -> None:
+    lines = re.findall(r"(.*): ([\d.]+) MB at the peak, ([\d.]+) MB by the package", told)
+    assert [name for name, *_ in lines] == ["BP", "BP, checkpointed", "Delog-SCL"]
+    batch = 2 * 64 * 3 * 32 * 32 * 4 / 1e6
+    for _, ours, package in lines:
+        gap = float(package) - float(ours)
+        assert min(abs(gap), abs(gap - batch)) < 0.02
+
+
+def test_checkpointing_keeps_the_gradient_and_accumulation_where_nothing_normalises(
+    told: str,
+) -> None:
+    for norm in ("none", "batch"):
+        assert one(rf"BP, checkpointed, normalisation {norm}: differs by (\S+)", told) < 1e-12
+    assert one(r"BP, accumulated, normalisation none: differs by (\S+)", told) < 1e-12
+    assert one(r"BP, accumulated, normalisation batch: differs by (\S+)", told) > 0.01
+
+
+def test_memory_is_as_the_text_says(told: str) -> None:
+    assert "least memory, all in all? It came out: BP: BP " in told
+    adds = {
+        name: one(rf"\n{re.escape(name)}: a step adds ([\d,]+) MB with 64 blocks", told)
+        for name in (
+            "BP",
+            "BP, checkpointed",
+            "BP, single images",
+            "Early Exit",
+            "Delog-SCL",
+            "Delog-SCL, one sum",
+        )
+    }
+    assert "It came out: BP, single images, " in told
+    local = max(adds["Early Exit"], adds["Delog-SCL"])
+    assert adds["BP, single images"] < local < adds["BP, checkpointed"] < adds["BP"]
+    assert adds["Delog-SCL, one sum"] > adds["BP"]
+    assert one(r"\nDelog-SCL: .*, ([\d.]+) times what it adds with 8", told) < 1.02
+    assert one(r"\nBP: .*, ([\d.]+) times what it adds with 8", told) > 5
+
+
+def test_heads_are_fully_connected_layers(told: str) -> None:
+    rows = re.findall(r"(Early Exit|AL|Delog-SCL) +[\d,]+ +[\d,]+ +(\d+) +(\d+) +(\d+)", told)
+    found = {name: tuple(map(int, numbers)) for name, *numbers in rows}
+    assert found["Delog-SCL"][1:] == found["Early Exit"][1:] == (10, 2)  # of them two are BP's
+    assert found["AL"][2] > 2
+    assert found["Delog-SCL"][0] > 80  # "more than four fifths"
+
+
+def test_properties_are_as_the_text_says(told: str) -> None:
+    assert re.search(r"Longest flow with 4, 8, 16 blocks +6, 10, 18( +3, 3, 3){3}", told)
+    assert re.search(r"An update waits for a block above +yes( +no){3}", told)
+    assert re.search(r"Batches in training at once +1 +5 +4 +5", told)
+    assert told.count("weights as one by one: True") == 4

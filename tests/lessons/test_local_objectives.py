@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import math
+import re
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from support.runs import tiny
+from support.browser import chromium
+from support.played import at, opened, status, watched
+from support.runs import ROOT, tiny
 from torch import nn
 
 from delog_nb import data, methods
@@ -17,7 +24,9 @@ from delog_nb.components.component import count_parameters
 from delog_nb.course import COMPARED
 from delog_nb.experiment import ExperimentError
 from delog_nb.experiment.registry import METHODS
-from delog_nb.lab.lessons.local_objectives import associated, probe_shares
+from delog_nb.lab.charts.played import Played
+from delog_nb.lab.charts.style import method_style
+from delog_nb.lab.lessons.local_objectives import associated, codes_in_motion, probe_shares
 from delog_nb.measure.codes import (
     class_codes,
     distance,
@@ -173,16 +182,167 @@ def test_probes_of_recorded_runs_are_read_by_method_block_and_seed(tmp_path: Pat
         run = train(tiny(method=method, seed=seed, epochs=1, limit=50, depth=2))
         folder = save(record_of(run), tmp_path)
         if seed < 2:
-            rows = [Probe(2, "r", "class", 0.5, 0.1), Probe(1, "r", "class", 0.1 * seed, 0.1)]
-            rows += [Probe(1, "z", "class", 0.9, 0.1), Probe(1, "r", "flip", 0.75, 0.5)]
+            rows = [
+                Probe(2, "r", "class", 0.5, 0.1, 40),
+                Probe(1, "r", "class", 0.1 * seed, 0.1, 40),
+            ]
+            rows += [Probe(1, "z", "class", 0.9, 0.1, 40), Probe(1, "r", "flip", 0.75, 0.5, 40)]
             write_probes(rows, folder)
         runs.append(load(folder))
     early, second, first, without = runs
     own = [run.results["test_acc"] for run in (first, second)]
-    shares = probe_shares(runs)
+    shares = probe_shares(runs, 40)
     assert list(shares) == ["BP", "Early Exit"]
     assert shares["BP"] == {"r₁": [0.0, 0.1], "r₂": [0.5, 0.5], "prediction": own}
     assert shares["Early Exit"]["prediction"] == [early.results["test_acc"]]
-    assert probe_shares([first], "flip") == {"BP": {"r₁": [0.75]}}
+    assert probe_shares([first], 80) == {}
     with pytest.raises(ExperimentError, match="none of these 1 runs has probes"):
-        probe_shares([without])
+        probe_shares([without], 40)
+
+
+LABELS = [k % 4 for k in range(20)]
+
+
+@pytest.fixture(scope="module")
+def ways() -> dict[str, torch.Tensor]:
+    """Two epochs, three blocks, twenty images and four codes of six numbers."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.randn(2, 3, 24, 6, generator=generator)
+    return {"AL, tanh": spread, "AL, sigmoid": spread / 50}
+
+
+@pytest.fixture(scope="module")
+def shown(ways: dict[str, torch.Tensor]) -> Played:
+    made = codes_in_motion(ways, LABELS, "Codes")
+    assert isinstance(made, Played)
+    return made
+
+
+def places(shown: Played, name: str) -> np.ndarray:
+    (way,) = (way for way in shown.data["ways"] if way["name"] == name)
+    return np.frombuffer(base64.b64decode(way["codes"]), np.int8).reshape(2, 3, 24, 2)
+
+
+def test_codes_and_images_are_drawn_in_one_unit(shown: Played) -> None:
+    """The row whose points are fifty times as near lies in the middle of its panels."""
+    wide, near = places(shown, "AL, tanh"), places(shown, "AL, sigmoid")
+    inside = abs(wide) < 127  # a few stand at the edge
+    assert 0.95 < inside.mean() < 1
+    assert abs(near.astype(int) * 50 - wide)[inside].max() <= 25  # half a step of the drawing
+
+
+def test_the_number_below_a_panel_is_the_distance_of_the_codes(
+    shown: Played, ways: dict[str, torch.Tensor]
+) -> None:
+    for way in shown.data["ways"]:
+        moved = ways[way["name"]]
+        for epoch, block in itertools.product(range(2), range(3)):
+            found = 100 * distance(moved[epoch, block, 20:])
+            assert way["separation"][epoch][block] == pytest.approx(found, abs=0.006)
+            column = f"{way['name']}: t{'₁₂₃'[block]} (%)"
+            assert shown.table[column][epoch] == pytest.approx(found)
+    assert shown.data["labels"] == [*LABELS, 0, 1, 2, 3]
+    assert len(shown.data["images"]) == 20
+    assert {way["color"] for way in shown.data["ways"]} == {method_style("al")["color"]}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_codes_move_and_have_rings(shown: Played, theme: str, tmp_path: Path) -> None:
+    with chromium(offline=True) as page, watched(page):
+        opened(page, shown, tmp_path, theme)
+        assert page.locator(".goal").count() == 2 * 3 * 4
+        assert page.locator(".point:not(.goal)").count() == 2 * 3 * 20
+        before = page.locator(".goal").first.evaluate("node => node.style.transform")
+        at(page, "epoch").focus()
+        page.keyboard.press("Home")
+        tanh, sigmoid = (way["separation"][0][2] for way in shown.data["ways"])
+        assert status(page) == (
+            f"Before training: the codes t₃ of two classes are AL, tanh {tanh:.2f}, "
+            f"AL, sigmoid {sigmoid:.2f} % of their range apart."
+        )
+        assert page.locator(".goal").first.evaluate("node => node.style.transform") != before
+        at(page, "image-back").click(click_count=2)  # the first image, and the last
+        assert status(page).endswith("Image 19 is of class 3; a ring marks it.")
+
+
+CHOICES = ("tanh, fast", "tanh, slow", "sigmoid, fast")
+LESSON = ROOT / "notebooks" / "solutions" / "08_local_objectives.ipynb"
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    """All that the stored lesson prints."""
+    cells = nbformat.read(LESSON, as_version=4).cells
+    outputs = [o for c in cells if c.cell_type == "code" for o in c.outputs]
+    return "".join(o.get("text", o.get("data", {}).get("text/plain", "")) + "\n" for o in outputs)
+
+
+def numbers(pattern: str, text: str) -> list[float]:
+    found = re.findall(pattern, text)
+    assert found, pattern
+    return [float(number) for number in found]
+
+
+def test_the_smallest_loss_is_that_of_the_worst_network(told: str) -> None:
+    losses = numbers(r"A₄ \+ R₄ of the last batch is ([\d.]+)", told)
+    assert losses[2] < min(losses[:2]) / 100
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)  # "nearly the same loss"
+    assert "It came out: lowest (tanh, fast: " in told
+    fast, slow, sigmoid = (numbers(rf"{n}: ([\d.]+) %", told)[0] for n in CHOICES)
+    assert fast > 2 * slow > 2 * sigmoid
+    shares = numbers(r"A₄ \S+, blind \S+: ([\d.]+) times", told)
+    assert max(shares[:2]) < 0.7  # these have learned something
+    assert shares[2] > 0.95  # a bridge that ignores the image would do as well
+
+
+def test_accuracy_waits_for_the_codes(told: str) -> None:
+    lines = re.findall(r"two classes come back in (\w+) ?(\d*), twice .* in (\w+) ?(\d*)", told)
+    assert [line[0] for line in lines] == ["epoch", "epoch", "no"]
+    for came, first, rose, accurate in lines:
+        assert came == rose
+        assert came == "no" or int(first) <= int(accurate)
+
+
+def test_ours_and_the_packages_codes_are_the_same(told: str) -> None:
+    assert max(numbers(r"differ by (\S+) of their size", told)) < 1e-3
+    assert max(numbers(r"difference from the package's losses (\S+)", told)) == 0
+
+
+def test_a_forgotten_detach_gives_a_smaller_loss_and_a_worse_network(told: str) -> None:
+    losses = numbers(r"last loss ([\d.]+)", told)
+    rights = numbers(r"([\d.]+) % of test images right", told)
+    near = numbers(r"codes t₄ ([\d.]+) % of their range", told)
+    assert losses[1] < losses[0]
+    assert near[1] < near[0]
+    assert rights[1] < rights[0] / 2
+
+
+def test_codes_that_nobody_learned_do_better_here(told: str) -> None:
+    fixed, learned = (
+        [float(hits) for hits in line.split(", ")]
+        for line in re.findall(r"(?:fixed|learned) codes, by epoch \(%\): (.*)", told)
+    )
+    assert fixed[-1] > learned[-1]
+    assert fixed[1] > learned[1] + 10  # from the second epoch on
+
+
+def test_probes_of_few_images_are_the_bottleneck_and_those_of_many_are_not(told: str) -> None:
+    read = numbers(r"a probe reads ([\d.]+) % from r₄", told)
+    (own,) = numbers(r"BP itself predicts ([\d.]+) %", told)
+    assert read == sorted(read)
+    assert read[1] < own < read[-1]
+
+
+def test_local_methods_fall_behind_in_the_later_blocks(told: str) -> None:
+    """As the text says of the recorded runs, however many there are."""
+    assert "It came out: in blocks 2 to 4 (points: " in told
+    lines = re.findall(r"(.+): r₁ ([\d.]+) %, to r₄ (\S+) points, to the prediction (\S+)", told)
+    found = {name: tuple(map(float, numbers)) for name, *numbers in lines}
+    assert found["BP"][1] > 2  # "BP's blocks add"
+    for name in set(found) - {"BP"}:
+        assert found[name][1] < 1  # "those of the local methods do not"
+        assert found[name][2] < 0  # "every network says less than the probe reads"
+        assert found[name][0] > found["BP"][0] - 4  # "nearly as much from it as from BP's"
+    assert found["AL"][0] > found["BP"][0]
+    assert found["BP"][2] < 0

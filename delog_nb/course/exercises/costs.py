@@ -2,51 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from delog_nb.course.exercises import Question, exercise, itself, many, once
-from delog_nb.course.replies import ANYTHING, tell
+from delog_nb.components import Batch, Component
+from delog_nb.course.exercises import exercise, itself, once, seeded
+from delog_nb.course.replies import ANYTHING, close
 from delog_nb.experiment import Experiment, ExperimentError
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.measure.cost import parameter_counts
-from delog_nb.pipeline.schedule import table_1
+from delog_nb.measure.flows import Stack
 
 _LEAN = ("pool", "head_hidden", "head_dim")
 
 
-def _peak_of_steps(counts: Sequence[int]) -> int:
-    """Bytes of weights, moments and gradients, counted while components are updated in turn."""
-    with LiveBytes("meta") as live:
-        weights = [nn.Parameter(torch.empty(count, device="meta")) for count in counts]
-        moments = [(torch.empty_like(w.data), torch.empty_like(w.data)) for w in weights]
-        for weight in weights:
-            weight.grad = torch.empty_like(weight.data)
-            weight.grad = None
-    del moments
-    return live.peak
+_SIZES = ((50, 16), (12, 5), (9, 3), (7, 10))  # of a batch, and of a piece
 
 
-def _parameter_counts(rng: Random) -> list[Question]:
-    sizes = (1, 2, *(rng.randint(3, 6) for _ in range(4)))
-    return [(rng.sample(range(10, 1000), size),) for size in sizes]
+def _batch(seed: int, count: int) -> tuple[nn.Module, Tensor, Tensor]:
+    """A small classifier, inputs and labels."""
+    with seeded(seed):
+        model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+        return model, torch.randn(count, 6).double(), torch.randint(0, 4, (count,))
 
 
-@exercise("bytes-of-a-step", _parameter_counts)
-def bytes_of_a_step(given: float, counts: list[int]) -> str | None:
-    """Peak bytes of weights, Adam's moments and gradients, components trained in turn."""
-    right = _peak_of_steps(counts)
-    said = f"for {counts} it gives {given}, and counting live tensors gives {right}"
-    mistakes = [
-        (16 * sum(counts), f"{said}: how many components have gradients at the same time?"),
-        (12 * sum(counts), f"{said}: gradients take memory too, while they are there"),
-        (right / 4, f"{said}: a number takes 4 bytes"),
+def _weighted(seed: int, count: int, size: int, weights: Callable[[Tensor], float]) -> Tensor:
+    """The gradient of the sum of the pieces' mean losses, each with a weight."""
+    model, x, y = _batch(seed, count)
+    pieces = zip(x.split(size), y.split(size), strict=True)
+    losses = [weights(labels) * F.cross_entropy(model(rows), labels) for rows, labels in pieces]
+    found = torch.autograd.grad(torch.stack(losses).sum(), list(model.parameters()))
+    return torch.cat([gradient.flatten() for gradient in found])
+
+
+def _accumulated(
+    answer: Callable[[nn.Module, Tensor, Tensor, int], Any], seed: int, count: int, size: int
+) -> dict[str, Any]:
+    model, x, y = _batch(seed, count)
+    seen: list[int] = []
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    answer(model, x, y, size)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
+    return {"most": max(seen, default=0), "gradient": torch.cat([g.flatten() for g in gradients])}
+
+
+@exercise(
+    "exact-accumulation",
+    lambda rng: [(rng.getrandbits(32), *sizes) for sizes in _SIZES],
+    _accumulated,
+    ANYTHING,
+)
+def exact_accumulation(reply: dict[str, Any], seed: int, count: int, size: int) -> str | None:
+    """The mean loss's gradient over a batch, taken in pieces of which the last may be smaller."""
+    found, said = reply["gradient"], f"for a batch of {count} in pieces of {size}"
+    if reply["most"] > size:
+        return f"{said} the model sees {reply['most']} rows at once"
+    if not bool(found.any()):
+        return f"{said} the parameters have no gradient: call backward() on each piece's loss"
+    model, x, y = _batch(seed, count)
+    F.cross_entropy(model(x), y).backward()
+    right = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    if close(found, right, rtol=1e-6, atol=1e-9):
+        return None
+    pieces = -(-count // size)
+    mistakes: list[tuple[Callable[[Tensor], float], str]] = [
+        (lambda _: 1 / pieces, f"all {pieces} pieces count alike, also the last one, with fewer"),
+        (lambda _: 1.0, "it is the sum of the pieces' means: what is each one's weight?"),
+        (lambda labels: float(len(labels)), "it is the gradient of a sum over samples: divide"),
     ]
-    return tell(given, right, mistakes, said, rel_tol=0, abs_tol=0)
+    for weights, why in mistakes:
+        if close(found, _weighted(seed, count, size, weights), rtol=1e-6, atol=1e-9):
+            return f"{said}, {why}"
+    return f"{said} the gradient is not that of the mean loss over the batch"
+
+
+def _walked(answer: Callable[..., Any], seed: int, depth: int) -> dict[str, Any]:
+    """A step of a network that is cut after every block: what it gives, reaches and takes."""
+    with seeded(seed):
+        views, labels = torch.randn(16, 1, 16, 16), torch.randint(0, 10, (8,)).repeat(2)
+    parts = Stack(depth, seed=seed % 1000).build(depth + 1).parts()
+    reached: list[list[int]] = []
+    gradients: list[Tensor] = []
+
+    def update(part: Component) -> None:
+        there = [[p.grad for p in own.parameters() if p.grad is not None] for own in parts]
+        reached.append([number for number, found in enumerate(there, 1) if found])
+        gradients.append(torch.stack([g.norm() for g in there[parts.index(part)]]))
+        for own in parts:
+            own.zero_grad()
+
+    with LiveBytes() as live:
+        means = answer(parts, views, labels, update)
+    return {"means": list(means), "reached": reached, "norms": gradients, "peak": live.peak}
+
+
+def _step(
+    parts: list[Component], views: Tensor, labels: Tensor, update: Callable[[Component], None]
+) -> list[float]:
+    r, batch, means = views, Batch.of(labels), []
+    for part in parts:
+        r, batch, loss = part(r.detach(), batch)
+        loss.backward()
+        update(part)
+        means.append(r.detach().abs().mean().item())
+    return means
+
+
+@exercise(
+    "flat-step",
+    lambda rng: [(rng.getrandbits(32), depth) for depth in (2, 12)],
+    _walked,
+    ANYTHING,
+)
+def flat_step(reply: dict[str, Any], seed: int, depth: int) -> str | None:
+    """A step of components: own losses alone, features' means, and a peak that is flat in depth."""
+    right = _walked(_step, seed, depth)
+    updates = len(reply["reached"])
+    if updates != depth + 1:
+        return f"update was called {updates} times, and there are {depth + 1} components"
+    for number, (found, expected) in enumerate(
+        zip(reply["reached"], right["reached"], strict=True)
+    ):
+        if found != expected:
+            return (
+                f"when component {number + 1} is updated, components "
+                f"{', '.join(map(str, found)) or 'none'} have gradients: detach what goes in"
+            )
+    for number, (given, norms) in enumerate(zip(reply["norms"], right["norms"], strict=True), 1):
+        if not close(given, norms, rtol=1e-3, atol=1e-6):
+            return f"the gradient of component {number} is not that of its own loss"
+    means = [float(mean) for mean in reply["means"]]
+    if not close(torch.tensor(means), torch.tensor(right["means"]), rtol=1e-4, atol=1e-6):
+        return "the mean absolute features are not those of each component's output"
+    if reply["peak"] > 1.05 * right["peak"]:
+        return (
+            f"with {depth} blocks the peak is {reply['peak'] / 1e6:.2f} MB, and "
+            f"{right['peak'] / 1e6:.2f} MB would do: what is still kept alive from below?"
+        )
+    return None
 
 
 @exercise("lean-heads", once, itself, ANYTHING)
@@ -69,22 +166,3 @@ def lean_heads(answer: dict[str, Any]) -> str | None:
             f"in the first linear layers, one weight for each feature and hidden unit"
         )
     return None
-
-
-def _times(rng: Random) -> Question:
-    components = [rng.uniform(0.1, 2) for _ in range(rng.randint(2, 5))]
-    return sum(components) * rng.uniform(0.6, 1.1), components
-
-
-@exercise("best-pipeline", many(6, _times))
-def best_pipeline(given: float, bp: float, components: list[float]) -> str | None:
-    """How many times as fast as BP a pipeline of components becomes with very many batches."""
-    batches = 400
-    right = bp * batches / table_1(components, batches).makespan
-    said = (
-        f"BP {bp:.2f} s, components {', '.join(f'{c:.2f}' for c in components)} s: it gives "
-        f"{given:.2f}, and a simulated pipeline of {batches} batches is {right:.2f} times as fast"
-    )
-    equal = f"{said}: components are not equally fast, and all wait for one of them"
-    mistakes = [(bp * len(components) / sum(components), equal)]
-    return tell(given, right, mistakes, said, rel_tol=0.02)

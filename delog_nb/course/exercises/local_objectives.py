@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -11,69 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb.components.component import Component
-from delog_nb.course.exercises import Question, exercise, many, seeded
-from delog_nb.course.replies import TENSOR, tell
+from delog_nb.course.exercises import Question, exercise, seeded
+from delog_nb.course.replies import ANYTHING, TENSOR
 from delog_nb.methods.al import AssociatedLearning, AssociatedObjective
-
-
-@exercise(
-    "code-distance",
-    lambda _: [(10, 1, 1.0), (10, 4, 0.25), (100, 3, 0.5), (2, 2, 0.25)],
-)
-def code_distance(given: float, classes: int, layers: int, slope: float) -> str | None:
-    """Distance of the codes of two classes after some encoders at PyTorch's first weights."""
-    start, factor = math.sqrt(2 / classes), slope / math.sqrt(3)
-    right = start * factor**layers
-    said = f"for {classes} classes, {layers} encoders and slope {slope:g} it gives {given:.4g}"
-    mistakes = [
-        (start * slope**layers, f"{said}: each linear layer also divides the distance by √3"),
-        (
-            start / math.sqrt(3) ** layers,
-            f"{said}: each activation also multiplies it by the slope",
-        ),
-        (factor**layers, f"{said}: at the start the distance is √(2/K), not 1"),
-        (start * factor, f"{said}: every encoder shrinks the distance, not one alone"),
-    ]
-    return tell(given, right, mistakes, f"{said}, and the formula {right:.4g}", rel_tol=1e-3)
-
-
-def _codes(rng: Random) -> Question:
-    return (torch.rand(rng.randint(2, 12), rng.randint(2, 40)) * rng.choice((1, 1e-2)),)
-
-
-_TOLD_APART = [(torch.tensor([[0.0, 1.0, 0.0], [2.0, 5.0, 1.0]]),)]  # all the usual mistakes
-
-
-@exercise("blind-bridge", many(10, _codes, after=_TOLD_APART))
-def blind_bridge(given: float, codes: Tensor) -> str | None:
-    """The lowest loss A of a bridge that gives the same code for every image."""
-    # independent of any formula: the best constant, found by least squares
-    ones = torch.ones(len(codes), 1, dtype=torch.float64)
-    best = torch.linalg.lstsq(ones, codes.double()).solution
-    right = (ones @ best - codes).square().mean().item()
-    count, size = codes.shape
-    mistakes = [
-        (
-            right * count / (count - 1),
-            "it divides by K - 1: the loss is a mean over all K classes",
-        ),
-        (
-            codes.square().mean().item(),
-            "a bridge that always gives zeros is not the best blind one: which code is?",
-        ),
-        (
-            right * size,
-            f"it sums over the {size} coordinates: MSE is a mean over them too",
-        ),
-        (
-            (codes - codes.mean()).square().mean().item(),
-            "it gives one number for all coordinates: a bridge gives one for each of them",
-        ),
-    ]
-    otherwise = (
-        f"for codes of shape ({count}, {size}) it gives {given:.4g}, and the best {right:.4g}"
-    )
-    return tell(given, right, mistakes, otherwise, rel_tol=1e-3)
 
 
 def _network(seed: int, depth: int = 4) -> list[Component]:
@@ -124,4 +63,89 @@ def short_path(found: Tensor, seed: int, images: Tensor, block: int) -> str | No
             f"after block {block} of 4 the logits differ: up through {block} blocks, over "
             f"bridge {block}, down through the decoders from {block} to 1"
         )
+    return None
+
+
+# the detaches of a component of AL, and the module that a loss reaches where one is missing
+_DETACHES = ("r", "t", "below")
+
+
+def _reached(missing: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Modules that get a gradient from A_2 and from R_2 in linear components, asked of autograd."""
+
+    def cut(name: str, x: Tensor) -> Tensor:
+        return x if name in missing else x.detach()
+
+    modules = {
+        name: nn.Linear(3, 3) for name in ("f1", "b1", "g1", "inv1", "f2", "b2", "g2", "inv2")
+    }
+    r, below = modules["f1"](torch.randn(4, 3)), modules["g1"](torch.randn(4, 3))
+    r, below = modules["f2"](cut("r", r)), cut("below", below)
+    t = modules["g2"](below)
+    losses = (
+        (modules["b2"](r) - cut("t", t)).square().mean(),
+        (modules["inv2"](t) - below).square().mean(),
+    )
+    weights = [module.weight for module in modules.values()]
+    found = []
+    for loss in losses:
+        gradients = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
+        found.append([n for n, g in zip(modules, gradients, strict=True) if g is not None])
+    return found[0], found[1]
+
+
+def _every_case(rng: Random) -> list[Question]:
+    cases = [[d for k, d in enumerate(_DETACHES) if n >> k & 1] for n in range(8)]
+    return [_reached(missing) for missing in rng.sample(cases, len(cases))]
+
+
+@exercise("missing-detach", _every_case, wants=ANYTHING._replace(words="return a set of names"))
+def missing_detach(
+    found: Any, by_association: list[str], by_reconstruction: list[str]
+) -> str | None:
+    """Which detaches a component of AL lacks, by the modules that its two losses reach."""
+    cases = ([d for k, d in enumerate(_DETACHES) if n >> k & 1] for n in range(8))
+    reached = (by_association, by_reconstruction)
+    (right,) = (case for case in cases if _reached(case) == reached)
+    if isinstance(found, str):
+        raise TypeError
+    if set(found) == set(right):
+        return None
+    given = ", ".join(sorted(found)) or "none"
+    said = (
+        f"where A₂ reaches {', '.join(by_association)} and R₂ reaches "
+        f"{', '.join(by_reconstruction)}, it says {given}"
+    )
+    whys = {
+        "r": "f1 is reached by A₂ only where the features of the block below come in undetached",
+        "t": "the bridge's target is a constant unless A₂ reaches g2",
+        "below": "the code of the component below comes in undetached where R₂ reaches g1",
+    }
+    wrong = next(d for d in _DETACHES if (d in found) != (d in right))
+    return f"{said}: {whys[wrong]}"
+
+
+@exercise(
+    "codes-apart",
+    lambda rng: [(classes, 50) for classes in (2, 10, rng.randint(11, 20))],
+    wants=TENSOR._replace(words="return the codes, a tensor"),
+)
+def codes_apart(found: Tensor, classes: int, size: int) -> str | None:
+    """Codes from -1 to 1, any two of them a quarter of the range apart (root mean square)."""
+    if found.shape != (classes, size):
+        return (
+            f"for {classes} classes and codes of {size} numbers its shape is "
+            f"{tuple(found.shape)}, not {(classes, size)}"
+        )
+    codes = found.double()
+    if not bool((codes.abs() <= 1).all()):
+        return "tanh gives numbers from -1 to 1: no bridge can meet a code beyond them"
+    for one in range(classes):
+        for other in range(one):
+            apart = (codes[one] - codes[other]).square().mean().sqrt().item() / 2
+            if apart < 0.25:
+                return (
+                    f"for {classes} classes the codes of classes {other} and {one} are "
+                    f"{100 * apart:.1f} % of the range apart: at least 25 % are asked for"
+                )
     return None

@@ -93,8 +93,10 @@ def outcome(question: str, answer: str, *exhibits: Exhibit) -> None:
 
     area = widgets.Output()
 
+    # made here: where a button calls back no cell runs, and figures to play with would stand still
+    bundles = [bundle for exhibit in exhibits for bundle in exhibit.now()]
+
     def reveal() -> None:
-        bundles = [bundle for exhibit in exhibits for bundle in exhibit.now()]
         area.outputs = display_data(_told(question, answer).bundle(), *bundles)
         asked.layout.display = "none"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from delog_nb import training
 from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment, ExperimentError
-from delog_nb.grids.job import Outcome
+from delog_nb.grids.job import Outcome, is_finished
 from delog_nb.grids.sweep import Progress, sweep
 from delog_nb.grids.workers import Workers, at_a_time
 from delog_nb.instruments.run_files import LOG
@@ -41,6 +42,7 @@ def train_all(
     experiments: Iterable[Experiment],
     data: ImageData | None = None,
     on_event: Callable[[Event], None] | None = None,
+    keep_in: Path | None = None,
 ) -> list[Record]:
     """Train each experiment, with a progress bar before a person and a line for each finished run.
 
@@ -54,9 +56,12 @@ def train_all(
         experiments: the runs
         data: images to train on instead of those that the experiments name
         on_event: gets every run's events
+        keep_in: a folder where the runs stay, each with its features in motion; those that are
+            there are not made again. Without ``data`` and ``on_event``
 
     Raises:
-        ExperimentError: an experiment stands twice, or, in another process, failed.
+        ExperimentError: an experiment stands twice, or, in another process, failed; ``keep_in``
+            with one of the others.
         DelogError: as `delog_nb.train`.
 
     >>> from delog_nb import lab
@@ -69,10 +74,13 @@ def train_all(
     for experiment in experiments:
         if experiments.count(experiment) > 1:
             raise ExperimentError(f"{label_of(experiment)} stands twice: it is no second seed")
+    given = data is not None or on_event is not None
+    if given and keep_in is not None:
+        raise ExperimentError("keep_in goes with neither data nor on_event: leave it out")
     workers = min(at_a_time(experiments), len(experiments))
-    if workers < 2 or data is not None or on_event is not None:
+    if given or (workers < 2 and keep_in is None):
         return [_train_here(experiment, data, on_event) for experiment in experiments]
-    return _train_in_workers(training.planned_all(experiments), workers)
+    return _train_in_workers(training.planned_all(experiments), workers, keep_in)
 
 
 def _train_here(
@@ -89,28 +97,42 @@ def _train_here(
     return record
 
 
-def _train_in_workers(planned: Sequence[Experiment], workers: int) -> list[Record]:
-    """The runs' records, made in a folder that goes again; their lines are in the runs' order."""
+def _train_in_workers(
+    planned: Sequence[Experiment], workers: int, keep_in: Path | None
+) -> list[Record]:
+    """The runs' records, made in ``keep_in``, or in a folder that goes again.
+
+    Their lines are in the runs' order.
+    """
     found: dict[str, Record] = {}
     waiting = [e.run_id for e in planned]
-    with tempfile.TemporaryDirectory() as place, Workers(workers) as executor:
-        folder = Path(place)
-        bar = _EpochsBar(folder, sum(e.epochs for e in planned))
+    place = nullcontext(keep_in) if keep_in else tempfile.TemporaryDirectory()
+    with place as name, Workers(workers) as executor:
+        folder = Path(name)
+        bar = _EpochsBar([folder / run_id for run_id in waiting], sum(e.epochs for e in planned))
 
-        def on_change(_: Progress, outcome: Outcome | None) -> None:
-            if outcome is None:
-                return
-            if outcome.error:
-                raise ExperimentError(outcome.error)
-            found[outcome.run_id] = replace(load(folder / outcome.run_id), folder=None)
+        def take(run_id: str) -> None:
+            record = load(folder / run_id)
+            found[run_id] = record if keep_in else replace(record, folder=None)
             while waiting and waiting[0] in found:
                 print(line_of(found[waiting.pop(0)], _TOOK))  # noqa: T201
 
+        def on_change(_: Progress, outcome: Outcome | None) -> None:
+            if outcome is not None and outcome.error:
+                raise ExperimentError(outcome.error)
+            if outcome is not None:
+                take(outcome.run_id)
+
+        for run_id in [*waiting]:
+            if is_finished(folder / run_id, with_notebook=False):
+                take(run_id)
         try:
             sweep(
                 planned,
                 folder,
                 executor,
+                failed="again",
+                keep_features=keep_in is not None,
                 slots=workers,
                 on_change=on_change,
                 should_stop=bar.look,
@@ -124,10 +146,10 @@ def _train_in_workers(planned: Sequence[Experiment], workers: int) -> list[Recor
 
 
 class _EpochsBar:
-    """Before a person, a bar of the epochs that the runs in a folder have logged."""
+    """Before a person, a bar of the epochs that the runs in these folders have logged."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
-        self._folder, self._bar = folder, None
+    def __init__(self, folders: Sequence[Path], epochs: int) -> None:
+        self._folders, self._bar = folders, None
         if not headless():
             from tqdm.notebook import tqdm
 
@@ -136,7 +158,7 @@ class _EpochsBar:
     def look(self) -> bool:
         """Show what is logged now; False, since nobody asks to stop."""
         if self._bar is not None:
-            logs = self._folder.glob(f"*/{LOG}")
+            logs = [folder / LOG for folder in self._folders if (folder / LOG).exists()]
             lines = [len(log.read_text(encoding="utf-8").splitlines()) for log in logs]
             self._bar.n = sum(max(0, count - 1) for count in lines)  # the first says: it begins
             self._bar.refresh()

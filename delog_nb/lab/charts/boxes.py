@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from delog_nb.lab.charts.exhibit import DIGITS, escaped
-from delog_nb.lab.charts.style import COLORS, INK, dressed
+from delog_nb.lab.charts.style import INK, SOFT, dressed
 
 WIDTH, HIGH = 0.6, 0.36  # of a box; boxes of a row stand 1 apart
-FORWARD, GRADIENT, CUT, PREDICT = "#57606a", COLORS[0], INK, COLORS[2]
+FORWARD, CUT = SOFT, INK  # colour is the methods' alone
 
 Point = tuple[float, float]
 
@@ -29,8 +29,7 @@ def box(figure: go.Figure, x: float, y: float, name: str, *, effective: bool) ->
     figure.add_shape(
         type="rect", x0=x, x1=x + WIDTH, y0=y - HIGH / 2, y1=y + HIGH / 2,
         line={
-            "color": "#57606a" if effective else COLORS[4],
-            "width": 1.5, "dash": "solid" if effective else "dash",
+            "color": SOFT, "width": 1.5, "dash": "solid" if effective else "dash",
         },
         fillcolor="#f3f4f6" if effective else "#fff4dc",
     )  # fmt: skip
@@ -88,14 +87,11 @@ def finish(
     figure: go.Figure, title: str, x: Sequence[float], y: Sequence[float], height: int
 ) -> go.Figure:
     """The legend of boxes, the title, the look, and what is seen of either axis."""
-    for name, fill, edge in (
-        ("effective", "#f3f4f6", "#57606a"),
-        ("affiliated", "#fff4dc", COLORS[4]),
-    ):
-        line = {"width": 2, "color": edge}
+    for name, fill in (("effective", "#f3f4f6"), ("affiliated", "#fff4dc")):
         figure.add_scatter(
             x=[None], y=[None], mode="markers", name=name,
-            marker={"symbol": "square", "size": 16, "color": fill, "line": line},
+            marker={"symbol": "square", "size": 16, "color": fill,
+                    "line": {"width": 2, "color": SOFT}},
         )  # fmt: skip
     dressed(figure, title, height, 120)
     figure.update_layout(margin={"l": 10, "r": 10, "b": 10})

@@ -28,7 +28,8 @@ PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
 GREYS = ("#d5dae0", "#a9b2bc", "#c0c8d0", "#98a2ad")  # neutral, under black text
 
-Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
+# by name, whose style it takes: another name's, or a place's, see `line_style`
+Styles = Mapping[str, str | int]
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 

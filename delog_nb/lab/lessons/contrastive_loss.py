@@ -1,11 +1,11 @@
-"""Lesson 3's pictures: the pairs of a batch, and views that move on a circle."""
+"""Lesson 3's pictures: a small batch, views that move on a circle, and z of real images."""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,14 +18,17 @@ from delog_nb.data import ImageData
 from delog_nb.experiment import Experiment
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.gantt import playable
-from delog_nb.lab.charts.heat import heat
-from delog_nb.lab.charts.style import FAINT, INK, SOFT, dressed, line_style
+from delog_nb.lab.charts.style import FAINT, INK, SOFT, dressed
 from delog_nb.lab.runs.images import plain_views
 from delog_nb.losses import supervised_contrastive_loss
+from delog_nb.measure.features import SPRITE_COLUMNS, Features, reduced
 from delog_nb.measure.pairs import pair_angles
 
-_KINDS = {"negative": "−", "positive": "+", "the view itself: no pair": "·"}
 _FRAMES = 40  # of an animation
+_LOOKS = (  # of classes, which have no colours: those are the methods'
+    ("circle", INK), ("square-open", INK), ("diamond", SOFT), ("triangle-up-open", INK),
+    ("x", SOFT), ("star-open", INK),
+)  # fmt: skip
 
 
 class SmallBatch(NamedTuple):
@@ -61,61 +64,24 @@ def small_batch(data: ImageData, experiment: Experiment, counts: Sequence[int]) 
     )
 
 
-def pairs(batch: SmallBatch, positives: Mapping[str, Tensor]) -> Exhibit:
-    """A matrix of all pairs for each entry of ``positives``, (N, N) booleans; rows are anchors.
-
-    The table counts the positives and negatives of each image's views.
+def followed(z: Tensor, epochs: Sequence[int], images: ImageData) -> Features:
+    """z (epochs, N, D) of the first N test images, as `lab.features_in_motion` takes it.
 
     >>> from delog_nb import data, lab
-    >>> run = lab.experiment()
-    >>> batch = small_batch(data.load(run), run, counts=[1, 1])
-    >>> same = (batch.image[:, None] == batch.image) & ~torch.eye(4, dtype=torch.bool)
-    >>> pairs(batch, {"Contrastive": same}).table["Contrastive: negatives"].tolist()
-    [2, 2]
+    >>> images = data.load(lab.experiment())
+    >>> followed(torch.randn(2, 30, 5), [0, 1], images).scores.shape
+    (2, 1, 30, 16)
     """
-    count, images = len(batch.pixels), len(batch.pixels) // 2
-    names = [f"image {k % images + 1}, view {k // images + 1}" for k in range(count)]
-    kind = {False: "negative", True: "positive"}
-    cells = {
-        panel: {
-            row: {
-                column: "the view itself: no pair" if row == column else kind[value]
-                for column, value in zip(names, values, strict=True)
-            }
-            for row, values in zip(names, positive.tolist(), strict=True)
-        }
-        for panel, positive in positives.items()
-    }
-    title = "Who is positive? All pairs of a small batch; each row is an anchor"
-    shown = heat(cells, title, "", "", panels=True, kinds=_KINDS)
-    for col in range(1, len(positives) + 1):
-        for place, pixels in enumerate(batch.pixels):
-            for x, y in ((place, -1.1), (-1.1, place)):
-                shown.figure.add_layout_image(
-                    source=_thumbnail(pixels), x=x, y=y, sizex=0.94, sizey=0.94,
-                    xanchor="center", yanchor="middle", row=1, col=col,
-                )  # fmt: skip
-    axes: dict[str, Any] = {"showticklabels": False, "zeroline": False, "constrain": "domain"}
-    shown.figure.update_xaxes(range=[-1.7, count - 0.4], **axes)
-    shown.figure.update_yaxes(range=[count - 0.4, -1.7], autorange=False, **axes)
-    for axis in shown.figure.select_yaxes():
-        axis.update(scaleanchor=axis.anchor, scaleratio=1)
-    shown.figure.update_layout(height=590, margin={"l": 20, "r": 20})
-    table: dict[str, Any] = {
-        "Image": range(1, images + 1),
-        "Class": [batch.classes[label] for label in batch.labels[:images].tolist()],
-    }
-    for panel, positive in positives.items():
-        found = positive.sum(1)[:images]
-        table[f"{panel}: positives of a view"] = found.tolist()
-        table[f"{panel}: negatives"] = (count - 1 - found).tolist()
-    return replace(shown, table=pd.DataFrame(table))
-
-
-def _thumbnail(pixels: Tensor) -> Image.Image:
-    """(C, H, W) from 0 to 1 as a picture of 48 pixels, dots kept sharp."""
-    values = (255 * pixels).round().byte().expand(3, -1, -1).permute(1, 2, 0)
-    return Image.fromarray(values.contiguous().numpy()).resize((48, 48), Image.Resampling.NEAREST)
+    scores, shares = reduced([z])
+    count = z.shape[1]
+    pixels = images.test.images[:count].cpu()  # (N, C, H, W)
+    blank = pixels.new_full((-count % SPRITE_COLUMNS, *pixels.shape[1:]), 255)
+    rows = torch.cat([pixels, blank]).unflatten(0, (-1, SPRITE_COLUMNS)).permute(0, 3, 1, 4, 2)
+    sheet = Image.fromarray(rows.flatten(2, 3).flatten(0, 1).expand(-1, -1, 3).numpy())
+    sheet.save(sprite := io.BytesIO(), "PNG", optimize=True)
+    labels = images.test.labels[:count].tolist()
+    numbers = list(range(count))
+    return Features(list(epochs), numbers, labels, scores.numpy(), shares, sprite.getvalue())
 
 
 def circle(
@@ -187,7 +153,6 @@ def circle(
 
 def _dots(z: Tensor, labels: Tensor) -> list[go.Scatter]:
     """A trace for each class."""
-    styles = [line_style(c) for c in range(len(labels.unique()))]
     return [
         go.Scatter(
             x=z[labels == c, 0].tolist(),
@@ -196,12 +161,11 @@ def _dots(z: Tensor, labels: Tensor) -> list[go.Scatter]:
             name=f"class {c + 1}",
             legendgroup=str(c),
             marker={
-                "color": style["color"], "symbol": style["symbol"], "size": 13, "opacity": 0.75,
-                "line": {"color": "white", "width": 1},
+                "color": color, "symbol": symbol, "size": 13, "line": {"width": 2, "color": color},
             },
             hovertemplate="(%{x:.2f}, %{y:.2f})",
         )
-        for c, style in enumerate(styles)
+        for c, (symbol, color) in enumerate(_LOOKS[: len(labels.unique())])
     ]  # fmt: skip
 
 

@@ -77,9 +77,9 @@ function render({ model, el }) {
     node("div", { class: "bar" }, node("span", {}, "τ"), slider, told),
     node("div", { class: "scroll" }, grid), status, node("p", { class: "legend" },
       "Choose a view: it is the anchor (double frame). Thick frames: positives, views of its " +
-      "class, which it is pulled to (filled bars). Dashed frames: negatives, which it is pushed " +
-      "from (empty bars). Below: the weight of each view in the anchor's gradient (Eq. 2), in " +
-      "units of 1/τ. Bars are drawn to the largest weight shown.")));
+      "class. Dashed frames: negatives. Bars: the weight of each view in the anchor's gradient " +
+      "(Eq. 2), in units of 1/τ, drawn to the largest one shown; filled where the anchor is " +
+      "pulled to the view, empty where it is pushed from it.")));
   const tiles = data.labels.map((label, j) => {
     const [column, row] = [j % columns, Math.floor(j / columns)];
     if (!column) grid.append(node("span", {}, `view ${row + 1}`));

@@ -1,5 +1,6 @@
 // Features in motion: where images lie after each block, while networks train.
 // data: see delog_nb/lab/runs/features_in_motion.py. Plain JS and SVG; asks nothing of any server.
+// Points after those of the images are goals, one a class: ringed, and drawn above the images.
 
 const NS = "http://www.w3.org/2000/svg";
 const CSS = `
@@ -22,6 +23,10 @@ const CSS = `
 .dn-motion .point text { font-size: 11px; opacity: .8; }
 .dn-motion .chosen .point text { opacity: .18; }
 .dn-motion .chosen .point.own text { opacity: 1; font-weight: 700; fill: var(--way); }
+.dn-motion .goal { pointer-events: none; }
+.dn-motion .goal text { font-size: 12px; font-weight: 700; opacity: 1; }
+.dn-motion .goal circle { fill: color-mix(in srgb, var(--way) 30%, transparent);
+  stroke: var(--way); stroke-width: 1.5; }
 .dn-motion .ring { fill: none; stroke: currentColor; stroke-width: 2.5; }
 .dn-motion .course { fill: none; stroke: var(--way); stroke-width: 2; }
 .dn-motion .now { fill: var(--way); }
@@ -50,6 +55,7 @@ const mark = (label) => label < 36 ? label.toString(36).toUpperCase() : "·";
 function render({ model, el }) {
   const data = model.get("data");
   const count = data.labels.length, last = data.epochs.length - 1;
+  const shown = data.images.length, { words } = data;
   const state = { epoch: last, one: null, group: null, timer: null };
   const ways = data.ways.map((way) => ({ ...way,
     codes: Int8Array.from(atob(way.codes), (c) => c.charCodeAt(0)) }));
@@ -76,7 +82,7 @@ function render({ model, el }) {
     } }, mark(k) === name ? name : `${mark(k)} ${name}`)));
   const picture = node("div", { class: "picture", role: "img" });
   const turn = (by) => () => {
-    state.one = state.one === null ? 0 : (state.one + by + count) % count;
+    state.one = state.one === null ? 0 : (state.one + by + shown) % shown;
     draw();
   };
   const single = node("div", { class: "bar", role: "group", "aria-label": "Image" },
@@ -91,9 +97,7 @@ function render({ model, el }) {
     node("div", { class: "bar", role: "group", "aria-label": "Time" }, play, slider, told),
     groups, node("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Blocks" },
       canvas), single, status, node("p", { class: "legend" },
-      `${count} test images; letters and digits are their classes. One projection for all ` +
-      "epochs, turned so that an image lies in like places after each block. Below: how many " +
-      "times as far apart images of two classes are as two of one class, over the epochs."));
+      `${shown} test images; letters and digits are their classes. ${words.legend}`));
   el.replaceChildren(root);
 
   const wide = LEFT + blocks * (SIDE + GAP), row = SIDE + BELOW;
@@ -104,7 +108,7 @@ function render({ model, el }) {
   const points = [], numbers = [], nows = [];
   for (let block = 0; block < blocks; block++) {
     canvas.append(node("svg:text", { x: LEFT + block * (SIDE + GAP) + SIDE / 2, y: 20 },
-      `after block ${block + 1}`));
+      words.columns[block]));
   }
   ways.forEach((way, w) => {
     const group = node("svg:g", {});
@@ -117,13 +121,16 @@ function render({ model, el }) {
       const x = LEFT + block * (SIDE + GAP);
       const panel = node("svg:g", { transform: `translate(${x} ${y})` },
         node("svg:rect", { class: "panel", width: SIDE, height: SIDE, rx: 4 }));
-      const own = data.labels.map((label, image) => node("svg:g", { class: "point",
-        "data-image": image, mouseenter: () => choose(image), click: () => choose(image) },
-        node("svg:text", { y: 4 }, mark(label))));
+      const own = data.labels.map((label, image) => image < shown
+        ? node("svg:g", { class: "point", "data-image": image, mouseenter: () => choose(image),
+          click: () => choose(image) }, node("svg:text", { y: 4 }, mark(label)))
+        : node("svg:g", { class: "point goal" }, node("svg:circle", { r: 9 }),
+          node("svg:text", { y: 4 }, mark(label))));
       panel.append(...own);
       points.push({ way, block, own, panel });
       const of = (epoch) => [SIDE * epoch / Math.max(1, last),
-        SIDE + 56 - 28 * (way.separation[epoch][block] - 1) / Math.max(0.1, highest - 1)];
+        SIDE + 56 - 28 * (way.separation[epoch][block] - words.least)
+          / Math.max(0.1, highest - words.least)];
       const course = data.epochs.map((_, epoch) => of(epoch).map((v) => v.toFixed(1)).join(" "));
       const number = node("svg:text", { x: SIDE / 2, y: SIDE + 17 });
       const now = node("svg:circle", { class: "now", r: 4 });
@@ -175,7 +182,8 @@ function render({ model, el }) {
       if (state.one !== null) own[state.one].append(node("svg:circle", { class: "ring", r: 9 }));
     }
     for (const { number, way, block } of numbers) {
-      number.textContent = `${way.separation[state.epoch][block].toFixed(2)} times`;
+      number.textContent = 
+        `${way.separation[state.epoch][block].toFixed(2)} ${words.unit}`;
     }
     for (const { now, of } of nows) {
       const [x, y] = of(state.epoch);
@@ -186,7 +194,7 @@ function render({ model, el }) {
     picture.style.visibility = chosen === null || !data.sprite ? "hidden" : "visible";
     if (chosen !== null && data.sprite) {
       const [column, line] = [chosen % data.columns, Math.floor(chosen / data.columns)];
-      const lines = Math.ceil(count / data.columns);
+      const lines = Math.ceil(shown / data.columns);
       picture.style.backgroundImage = `url(${data.sprite})`;
       picture.style.backgroundSize = `${72 * data.columns}px ${72 * lines}px`;
       picture.style.backgroundPosition = `${-72 * column}px ${-72 * line}px`;
@@ -200,8 +208,7 @@ function render({ model, el }) {
     const group = state.group === null ? "" : ` Class ${data.classes[state.group]} is lit.`;
     // while it plays, a screen reader is not told of every frame
     status.setAttribute("aria-live", state.timer ? "off" : "polite");
-    status.textContent = `${when}: after the last block, images of two classes are ${apart} ` +
-      `times as far apart as images of one class.${group}${image}`;
+    status.textContent = `${when}: ${words.told.replace("{}", apart)}.${group}${image}`;
   }
   draw();
   return () => clearInterval(state.timer);

@@ -127,6 +127,11 @@ def _still(pixels: Tensor, weights: Tensor, title: str) -> go.Figure:
     images = len(weights) // 2
     rows = {f"view {n}": half for n, half in enumerate(pixels.chunk(2), 1)}
     figure = pictures(rows, title).figure
+    figure.update_layout(height=figure.layout.height + 30, margin={"b": 40})
+    figure.add_annotation(
+        x=0, y=0, xref="x", yref="paper", xanchor="left", yanchor="top", yshift=-8,
+        text="weight of each view: − pulled to, + pushed from", showarrow=False,
+    )  # fmt: skip
     for place, weight in enumerate(weights.tolist()):
         row, column = divmod(place, images)
         figure.add_annotation(

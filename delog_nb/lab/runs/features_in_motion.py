@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,15 @@ from plotly.subplots import make_subplots
 
 from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
 from delog_nb.lab.charts.played import Played
-from delog_nb.lab.charts.style import dressed, styles_of
+from delog_nb.lab.charts.style import INK, dressed, styles_of
 from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separation
 
 _LEVELS = 127
 _INSIDE = 0.995  # a panel begins and ends at these quantiles of its points
 _TONES = 64  # of the images
+_TOLD = (
+    "after the last block, images of two classes are {} times as far apart as images of one class"
+)
 
 
 def features_in_motion(
@@ -57,14 +61,23 @@ def features_in_motion(
     target = plane(first)[-1, -1]  # an image lies in a like place in all rows
     points = {name: _points(plane(found, target)) for name, found in ways.items()}
     styles = styles_of(ways)
-    data = {
+    data: dict[str, Any] = {
         "title": title,
         "classes": names,
         "labels": first.labels,
         "images": first.images,
         "epochs": first.epochs,
         "columns": SPRITE_COLUMNS,
-        "sprite": _sprite(first.sprite),
+        "sprite": small_sprite(first.sprite),
+        "words": {
+            "columns": [f"after block {k}" for k in range(1, first.scores.shape[1] + 1)],
+            "unit": "times",
+            "least": 1,  # of the number below a panel
+            "told": _TOLD,
+            "legend": "One projection for all epochs, turned so that an image lies in like places "
+            "after each block. Below: how many times as far apart images of two classes are as two "
+            "of one class, over the epochs.",
+        },
         "ways": [
             {
                 "name": name,
@@ -80,13 +93,11 @@ def features_in_motion(
         for block in range(times.shape[1]):
             table[f"{name}, block {block + 1}"] = times[:, block]
     told = ", ".join(f"{name} {times[-1, -1]:.2f}" for name, times in apart.items())
-    default = sentence(
-        title,
-        f"After epoch {first.epochs[-1]} and the last block, images of two classes are {told} "
-        f"times as far apart as images of one class",
-    )
+    default = sentence(title, f"After epoch {first.epochs[-1]}: {_TOLD.format(told)}")
     colors = {name: str(style["color"]) for name, style in styles.items()}
-    figure = _last_epoch({n: p[-1] for n, p in points.items()}, first.labels, colors, title)
+    titles: list[str] = data["words"]["columns"]
+    drawn = {name: found[-1] for name, found in points.items()}
+    figure = last_epoch(drawn, first.labels, colors, titles, title)
     return Played(figure, table, says or default, ".2f", "features", data)
 
 
@@ -102,7 +113,7 @@ def _points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
     return codes
 
 
-def _sprite(content: bytes) -> str:
+def small_sprite(content: bytes) -> str:
     """As an address that holds the images, in few tones."""
     if not content:
         return ""
@@ -113,16 +124,21 @@ def _sprite(content: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _last_epoch(
+def last_epoch(
     points: Mapping[str, npt.NDArray[np.int8]],
     labels: Sequence[int],
     colors: Mapping[str, str],
+    titles: Sequence[str],
     title: str,
+    goals: int = 0,
 ) -> go.Figure:
-    blocks = len(next(iter(points.values())))
-    titles = [f"after block {block + 1}" for block in range(blocks)]
+    """The static form: by way the points (H, N, 2) after the last epoch, a panel a block.
+
+    The last ``goals`` of the points have a ring.
+    """
     figure = make_subplots(
-        len(points), blocks, column_titles=titles, row_titles=[escaped(name) for name in points],
+        len(points), len(titles), column_titles=[*titles],
+        row_titles=[escaped(name) for name in points],
         horizontal_spacing=0.02, vertical_spacing=0.03,
     )  # fmt: skip
     for row, (name, found) in enumerate(points.items(), 1):
@@ -132,6 +148,12 @@ def _last_epoch(
                 textfont={"size": 11, "color": colors[name]}, hoverinfo="skip", showlegend=False,
                 row=row, col=column,
             )  # fmt: skip
+            if goals:
+                figure.add_scatter(
+                    x=flat[-goals:, 0], y=-flat[-goals:, 1], mode="markers", hoverinfo="skip",
+                    showlegend=False, row=row, col=column,
+                    marker={"symbol": "circle-open", "size": 18, "color": INK},
+                )  # fmt: skip
     axis = {"range": [-140, 140], "showticklabels": False, "zeroline": False, "showgrid": False}
     figure.update_xaxes(**axis, showline=True, mirror=True, linecolor="#b6bec6")
     figure.update_yaxes(**axis, showline=True, mirror=True, linecolor="#b6bec6")

@@ -35,7 +35,7 @@ class Recorded:
 
 
 def recorded(name: str) -> Recorded:
-    """The kept runs of ``results/cpu/grids/<name>.yaml``.
+    """The kept runs of ``results/cpu/grids/<name>.yaml``; of another folder by ``folder/name``.
 
     Raises:
         ExperimentError: there is no such grid, or none of its runs is kept here.
@@ -45,15 +45,17 @@ def recorded(name: str) -> Recorded:
     >>> len(kept.records) <= kept.expected
     True
     """
-    path = GRIDS / f"{name}.yaml"
+    of, _, stem = name.rpartition("/")
+    folder = RESULTS / of if of else RUNS
+    path = folder / "grids" / f"{stem}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in GRIDS.glob("*.yaml"))) or "none"
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ExperimentError(f"there are no recorded runs {name!r}: here are {known}")
     described = grid.read(path)
     wanted = described.experiments()
-    found = grid.records_of(described, records.readable(RUNS))
+    found = grid.records_of(described, records.readable(folder))
     if not found:
-        raise ExperimentError(f"no run of {path} is kept in {RUNS}")
+        raise ExperimentError(f"no run of {path} is kept in {folder}")
     return Recorded(described, found, len(wanted))
 
 

@@ -12,8 +12,10 @@ from torch import Tensor
 from delog_nb.losses import supervised_contrastive_loss
 
 
-def loop_without_classes(z: Tensor, tau: float) -> float:
+def loop_without_classes(z: Tensor, tau: float, norm: bool = True) -> float:
     n, total = len(z), 0.0
+    if norm:
+        z = z / z.norm(dim=1, keepdim=True)
     for i in range(n):
         partner = (i + n // 2) % n
         below = sum(math.exp(float(z[i] @ z[j]) / tau) for j in range(n) if j != i)
@@ -21,40 +23,46 @@ def loop_without_classes(z: Tensor, tau: float) -> float:
     return total / n
 
 
-def least(classes: int, views: int, tau: float, own: int = 1, sign: int = 1) -> float:
-    far = math.exp(-(1 + 1 / (classes - 1)) / tau)
-    return sign * math.log(views - own + (classes - 1) * views * far)
-
-
 def of_images(z: Tensor) -> Tensor:
     return torch.arange(len(z) // 2).repeat(2)
 
 
 def with_anchor(z: Tensor, tau: float) -> Tensor:
+    z = F.normalize(z, dim=1)
     return F.cross_entropy(z @ z.T / tau, torch.arange(len(z)).roll(len(z) // 2))
 
 
+def two_of_each(labels: Tensor, size: int) -> list[int]:
+    drawn: list[int] = []
+    for c in torch.randperm(int(labels.max()) + 1)[: size // 2]:
+        own = (labels == c).nonzero()[:, 0]
+        drawn += own[torch.randperm(len(own))[:2]].tolist()
+    return drawn
+
+
+def one_alone(labels: Tensor, size: int) -> list[int]:
+    *drawn, _ = two_of_each(labels, size)
+    own = (labels == labels[drawn[0]]).nonzero()[:, 0].tolist()
+    return [*drawn, next(place for place in own if place not in drawn)]
+
+
 RIGHT: list[tuple[str, Any]] = [
-    ("count-pairs", lambda n, c: (2 * n / c - 1, 2 * n * (1 - 1 / c))),
-    ("count-pairs", lambda n, c: [2 * n // c - 1, 2 * n - 2 * n // c]),
     ("contrastive-loss", loop_without_classes),
     ("contrastive-loss", lambda z, tau: supervised_contrastive_loss(z, of_images(z), tau)),
-    ("least-loss", least),
-    ("least-loss", lambda c, m, tau: torch.tensor(least(c, m, tau))),
+    ("broken-losses", "DBAC"),
+    ("batch-without-views", two_of_each),
+    ("batch-without-views", lambda labels, size: torch.tensor(two_of_each(labels, size))),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    (
-        "count-pairs",
-        lambda n, c: 2 * n // c - 1,
-        "return two numbers, positives and negatives, not",
-    ),
-    ("count-pairs", lambda n, c: (1, 2, 3), "return two numbers"),
-    ("count-pairs", lambda n, c: (2 * n // c, 2 * n - 2 * n // c), "not a positive of its own"),
-    ("count-pairs", lambda n, c: (n // c - 1, n - n // c), "every image comes in two views"),
-    ("count-pairs", lambda n, c: (2 * n // c - 1, 2 * n), "negatives, not"),
     ("contrastive-loss", lambda z, tau: len(z) * loop_without_classes(z, tau), "divide by"),
+    ("contrastive-loss", lambda z, tau: loop_without_classes(z, tau, norm=False), "by its norm"),
+    (
+        "contrastive-loss",
+        lambda z, tau: loop_without_classes(F.normalize(z, dim=0), tau, norm=False),
+        "normalise along dim=1",
+    ),
     ("contrastive-loss", with_anchor, "leave z_i · z_i out"),
     ("contrastive-loss", lambda z, tau: loop_without_classes(z, 1.0), "by tau"),
     (
@@ -62,12 +70,27 @@ WRONG: list[tuple[str, Any, str]] = [
         lambda z, tau: supervised_contrastive_loss(
             z, torch.arange(len(z) // 2).repeat_interleave(2), tau
         ),
-        "N rows away",
+        "M rows away",
     ),
     ("contrastive-loss", lambda z, tau: -loop_without_classes(z, tau), "the loss is"),
     ("contrastive-loss", lambda z: 0, "it raised TypeError"),
-    ("least-loss", lambda c, m, tau: math.log(max(m - 1, 1)), "the negatives are missing"),
-    ("least-loss", lambda c, m, tau: least(c, m, tau, own=0), "the anchor is not in the sum"),
-    ("least-loss", lambda c, m, tau: least(c, m, tau, sign=-1), "the sign is wrong"),
-    ("least-loss", lambda c, m, tau: 1 + least(c, m, tau), "the loss is"),
+    ("broken-losses", {"D", "B"}, "give the letters A to D"),
+    ("broken-losses", "DDDD", "give the letters A to D"),
+    ("broken-losses", "BDAC", "symptom 1 is not line B's: line B leaves the anchor"),
+    ("broken-losses", "DABC", "symptom 2 is not line A's: without the normalisation"),
+    ("broken-losses", "DBCA", "symptom 3 is not line C's: line C adds up"),
+    ("broken-losses", "ADBC", "symptom 1 is not line A's"),
+    ("batch-without-views", one_alone, "is drawn once: without a second view"),
+    ("batch-without-views", lambda labels, n: torch.randperm(len(labels))[:n], "is drawn once"),
+    ("batch-without-views", lambda labels, n: two_of_each(labels, n)[1:], "places where"),
+    ("batch-without-views", lambda labels, n: 2 * two_of_each(labels, n // 2), "drawn twice"),
+    ("batch-without-views", lambda labels, n: list(range(-n, 0)), "rows of labels, not classes"),
+    ("batch-without-views", lambda labels, n: (labels == 0).nonzero()[:n, 0], "of class 0"),
+    (
+        "batch-without-views",
+        lambda labels, n: [k for c in range(n // 2) for k in (labels == c).nonzero()[:2, 0]],
+        "draw the same images",
+    ),
+    ("batch-without-views", lambda labels, n: n, "return a list of whole numbers"),
+    ("batch-without-views", lambda labels, n: [0.5] * n, "return a list of whole numbers"),
 ]

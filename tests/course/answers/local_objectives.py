@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from delog_nb.components.component import Component
@@ -39,26 +39,43 @@ def no_way_down(parts: list[Component], images: Tensor, block: int) -> Tensor:
     return parts[block - 1].objective.get_submodule("bridge")(images)
 
 
+def missing(a: list[str], r: list[str]) -> set[str]:
+    rules = (("r", "f1" in a), ("t", "g2" in a), ("below", "g1" in r))
+    return {name for name, there in rules if there}
+
+
+def signs(classes: int, size: int) -> Tensor:
+    """Rows of a Hadamard matrix: any two differ in half of their numbers."""
+    matrix = torch.ones(1, 1)
+    while len(matrix) < max(classes, size):
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
+    return matrix[:classes, :size]
+
+
+def random_signs(classes: int, size: int) -> Tensor:
+    return torch.randn(classes, size, generator=torch.Generator().manual_seed(1)).sign()
+
+
 RIGHT: list[tuple[str, Any]] = [
-    ("code-distance", lambda k, n, a: (2 / k) ** 0.5 * a**n / 3 ** (n / 2)),
-    ("blind-bridge", lambda t: t.var(0, unbiased=False).mean()),
-    ("blind-bridge", lambda t: F.mse_loss(t.mean(0).expand_as(t), t)),
     ("short-path", path),
+    ("missing-detach", missing),
+    ("missing-detach", lambda a, r: sorted(missing(a, r))),
+    ("codes-apart", signs),
+    ("codes-apart", random_signs),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("code-distance", lambda k, n, a: (2 / k) ** 0.5 * a**n, "by √3"),
-    ("code-distance", lambda k, n, a: (2 / k) ** 0.5 / 3 ** (n / 2), "by the slope"),
-    ("code-distance", lambda k, n, a: (a / 3**0.5) ** n, "√(2/K), not 1"),
-    ("code-distance", lambda k, n, a: (2 / k) ** 0.5 * a / 3**0.5, "not one alone"),
-    ("code-distance", lambda k, n, a: 1.0, "and the formula"),
-    ("blind-bridge", lambda t: t.var(0).mean(), "divides by K - 1"),
-    ("blind-bridge", lambda t: t.square().mean(), "always gives zeros"),
-    ("blind-bridge", lambda t: t.var(0, unbiased=False).sum(), "MSE is a mean over them"),
-    ("blind-bridge", lambda t: t.var(unbiased=False), "one number for all coordinates"),
-    ("blind-bridge", lambda t: 17.0, "and the best"),
     ("short-path", bridge_of_next, "the logits differ"),
     ("short-path", no_way_down, "did it go down"),
     ("short-path", lambda parts, images, block: None, "return the logits"),
+    ("missing-detach", lambda a, r: missing(a, a), "comes in undetached where R₂ reaches g1"),
+    ("missing-detach", lambda a, r: missing(a, r) - {"t"}, "a constant unless A₂ reaches g2"),
+    ("missing-detach", lambda a, r: missing(a, r) | {"r"}, "f1 is reached by A₂ only where"),
+    ("missing-detach", lambda a, r: "r", "return a set of names"),
+    ("codes-apart", lambda k, n: torch.eye(k, n), "10.0 % of the range apart"),
+    ("codes-apart", lambda k, n: 3 * signs(k, n), "no bridge can meet a code beyond"),
+    ("codes-apart", lambda k, n: 0.3 * signs(k, n), "at least 25 % are asked for"),
+    ("codes-apart", lambda k, n: signs(n, k), "its shape is (50, "),
+    ("codes-apart", lambda k, n: None, "return the codes, a tensor"),
 ]

@@ -1,0 +1,199 @@
+"""Lesson 13: its lines are the package's losses, and its tables and text say what is there."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+from support.lessons import defined
+from support.runs import ROOT, tiny
+
+from delog_nb import Batch, data, lab, methods, train
+from delog_nb.components import Component
+from delog_nb.course.building import tags
+from delog_nb.course.exercises import check
+from delog_nb.experiment.published import published
+from delog_nb.experiment.registry import METHODS
+from delog_nb.lab.lessons.the_field import measured, reported
+from delog_nb.losses import info_nce, similarity_matrix, supervised_contrastive_loss
+from delog_nb.measure.invariance import CLASS, Probe, write_probes
+from delog_nb.records import record_of, save
+
+LESSON = "13_the_field"
+SIX = ["predsim", "gim", "dgl", "infopro", "auglocal", "cwcomp"]
+STORED = nbformat.read(ROOT / "notebooks" / "solutions" / f"{LESSON}.ipynb", as_version=4)
+
+
+def line(name: str) -> Any:
+    """A line of loss as the lesson has it."""
+    names: dict[str, Any] = {
+        "CE": F.cross_entropy,
+        "BCE": F.binary_cross_entropy_with_logits,
+        "MSE": F.mse_loss,
+        "S": similarity_matrix,
+        "SCL": supervised_contrastive_loss,
+        "F": F,
+        "torch": torch,
+        "info_nce": info_nce,
+        "classes": 10,
+    }
+    for helper in ("goodness", "further_down"):
+        names[helper] = defined(LESSON, helper, **names)
+    return defined(LESSON, name, **names)
+
+
+def given(name: str) -> list[tuple[Component, Any]]:
+    """The components of a method, each with its features, labels and images in [0, 1]."""
+    run = tiny(method=name)
+    images = data.load(run)
+    views, y = next(lab.train_batches(run, images, epoch=0))
+    x = (views * images.std[0] + images.mean[0]).clamp(0, 1)
+    found, r = [], views
+    for part in methods.build(run).parts():
+        r = part.layers(r).detach()
+        found.append((part, (part.objective, r, y, x)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "places"),
+    [
+        ("predsim", "predsim", range(8)),
+        ("gim", "gim", range(4)),
+        ("dgl", "dgl", range(8)),
+        ("auglocal", "dgl", range(5)),
+        ("infopro", "infopro", (1, 2)),
+        ("cwcomp", "cwcomp", range(8)),
+    ],
+)
+def test_each_line_is_the_packages_loss(name: str, written: str, places: range) -> None:
+    found = given(name)
+    for place in places:
+        _, (o, r, y, x) = found[place]
+        torch.manual_seed(0)
+        ours = line(written)(o, r, y, x)
+        torch.manual_seed(0)
+        torch.testing.assert_close(ours, o(r, Batch.of(y, inputs=x)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SIX)
+def test_what_a_loss_hears_is_found_by_trying(name: str) -> None:
+    hears = defined(LESSON, "hears", torch=torch, Batch=Batch)
+    expected = {"gim": [], "infopro": ["labels", "images"]}.get(name, ["labels"])
+    assert hears(*given(name)[1][1]) == expected
+
+
+def test_reported_figures_are_those_of_the_file_with_bp_of_the_same_source() -> None:
+    with (ROOT / "delog_nb" / "methods" / "published.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = reported(SIX)
+    assert set(table["Method"]) == {METHODS[name].label for name in SIX}
+    for shown in table.to_dict("records"):
+        same = [
+            row
+            for row in rows
+            if (row["source"], row["net"], row["dataset"])
+            == (shown["Source"], shown["Net"], shown["Data"])
+        ]
+        own = [row for row in same if METHODS[row["method"]].label == shown["Method"]]
+        most = max(own, key=lambda row: int(row["components"]))
+        assert int(most["components"]) == shown["Components"]
+        assert most["test_error"] == shown["Test error (%)"]
+        whole = [row["test_error"] for row in same if row["method"] == "bp"]
+        assert shown["BP there (%)"] == (whole or ["–"])[0]
+
+
+def test_measured_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    errors = []
+    for seed in (0, 1):
+        record = record_of(train(tiny(method="bp", seed=seed)))
+        errors.append(100 - 100 * record.results["test_acc"])
+        place = save(record, folder)
+        block = [Probe(b, "r", CLASS, 0.25 * b, 0.1) for b in (1, 2, 3)]
+        write_probes([*block, Probe(3, "r", "rotation", 1.0, 0.1)], place)
+    lost = record_of(train(tiny(method="dgl")))
+    where = {"epoch": 2, "step": 3, "component": 1}
+    diverged = lost.results | {"state": "diverged", "diverged": where, "test_acc": None}
+    save(replace(lost, results=diverged), folder)
+    table = measured(["bp", "dgl", "gim"], tmp_path).set_index("Method")
+    mean, apart = sum(errors) / 2, abs(errors[0] - errors[1]) / 2**0.5
+    own = table["Digits: test error (%)"]
+    assert own["BP"] == f"{mean:.1f} ± {apart:.1f} (n 2)"
+    assert own["DGL"] == "1 diverged"
+    assert own["Greedy InfoMax"] == "no runs yet"
+    assert table["Digits: of a probe on the last block (%)"]["BP"] == "25.0 ± 0.0 (n 2)"
+    assert set(table["CIFAR-10, 5,000 images: test error (%)"]) == {"no runs yet"}
+
+
+def stored(part: str) -> str:
+    """What the cell with ``part`` in it shows, as text."""
+    (cell,) = [c for c in STORED.cells if c.cell_type == "code" and part in c.source]
+    texts = [o.get("text") or o["data"]["text/plain"] for o in cell.outputs]
+    return "\n".join(texts)
+
+
+def numbers(text: str) -> list[float]:
+    return [float(found) for found in re.findall(r"[+-]?\d+\.\d+", text)]
+
+
+def test_published_figures_in_the_text_are_those_of_the_file() -> None:
+    text = "\n".join(c.source for c in STORED.cells if c.cell_type == "markdown")
+    (told,) = re.findall(r"PredSim's own paper: .*", text)
+    figures = [f for name in ("bp", "predsim") for f in published(name)]
+    there = {
+        f["test_error"]
+        for f in figures
+        if f["dataset"] == "CIFAR-10"
+        and (f["source"].startswith("Nokland") or f["source"].startswith("Ma "))
+    }
+    assert {f"{number:.2f}" for number in numbers(told)} == there - {"25.05"}
+    for name in ("dgl", "infopro"):  # "the same direction"
+        for net in ("ResNet-32", "ResNet-110"):
+            own = {
+                int(f["components"]): float(f["test_error"])
+                for f in published(name)
+                if f["net"] == net and f["source"].startswith("Wang")
+            }
+            assert sorted(own) == [2, 4, 8, 16]
+            assert [own[k] for k in sorted(own)] == sorted(own.values())
+
+
+def test_the_text_about_one_minute_is_true_of_the_stored_runs() -> None:
+    assert "It came out: Greedy InfoMax" in stored("lowest = min(")
+    share = re.findall(r"AugLocal .* (\d+) %", stored("def hears"))
+    assert int(share[0]) < 10  # "deep, but small"
+    said, read = numbers(re.findall(r"Greedy InfoMax .*", stored("measured(["))[0])[::2][:2]
+    assert said > 3 * read  # "far worse than what a linear probe reads"
+
+
+def test_the_text_about_the_gap_is_true_of_the_stored_runs() -> None:
+    first, last = numbers(re.findall(r"It came out: from .*", stored('title = "The gap'))[0])
+    assert last - first > 2  # one of the options, and the text takes it for what came out
+    table = re.findall(r"^ +(2|4) +(-?[\d.]+) ± [\d.]+ +(-?[\d.]+)", stored("The gap"), re.M)
+    assert len(table) == 2
+    assert all(float(auglocal) < float(dgl) for _, dgl, auglocal in table)
+
+
+def test_the_text_about_the_transformer_is_true_of_the_stored_runs() -> None:
+    shown = stored("chance:")
+    orders = [row.partition(": ")[2] for row in shown.splitlines() if row[:4] in ("Conv", "Tran")]
+    assert len(orders) == 2
+    assert orders[0] != orders[1]
+    chance, lowest = re.findall(r"chance: (\d+) %, lowest of all: ([\d.]+) %", shown)[0]
+    assert float(lowest) > 2 * float(chance)  # "all of them learn"
+
+
+def test_what_is_to_be_debugged_leaks() -> None:
+    (cell,) = [c for c in STORED.cells if "def auxiliary" in c.source and "exercise" in tags(c)]
+    names: dict[str, Any] = {}
+    exec(compile(cell.source, LESSON, "exec"), names)
+    told = repr(check("own-weights", names["auxiliary"]))
+    assert "still has parameters of the network's own layers" in told
