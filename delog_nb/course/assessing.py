@@ -17,7 +17,7 @@ HOLDS, FAILS = "holds", "does not hold"
 SAME = "no difference above the margin"
 OPEN, UNTESTED = "not decided", "not tested at this length or size"
 VERDICTS = (HOLDS, FAILS, SAME, OPEN, UNTESTED)
-_ORDER = (FAILS, SAME, OPEN, UNTESTED, HOLDS)  # of a claim that says several things, the first
+ORDER = (FAILS, SAME, OPEN, UNTESTED, HOLDS)  # of a claim that says several things, the first
 POINT = 0.01  # a percentage point, as a share
 MARGIN = POINT  # a smaller difference counts as none
 
@@ -114,9 +114,9 @@ class Counted:
 class Finding:
     """What a comparison came to; figures are NaN where there are none.
 
-    ``low`` and ``high`` are the ends of the interval that the verdict is read from, ``level`` its
-    level: 1 - .05 / m for the m comparisons of its ``family``. ``p`` is that of a paired t test
-    against ``above``, times m.
+    ``gaps`` are the differences by seed, ``mean`` and ``std`` theirs. ``low`` and ``high`` are the
+    ends of the interval that the verdict is read from, ``level`` its level: 1 - .05 / m for the m
+    comparisons of its ``family``. ``p`` is that of a paired t test against ``above``, times m.
     """
 
     label: str
@@ -134,6 +134,7 @@ class Finding:
     planned: int = 0
     decides: bool = True
     family: int = 0
+    gaps: tuple[float, ...] = ()
 
     @property
     def verdict_text(self) -> str:
@@ -197,6 +198,7 @@ def _judged(c: Comparison, family: int) -> Finding:
         planned=c.planned,
         decides=c.decides,
         family=family,
+        gaps=tuple(values),
     )
 
 
@@ -207,7 +209,7 @@ def together(verdicts: Iterable[str]) -> str:
     ('does not hold', 'not decided')
     """
     found = {*verdicts}
-    return next((v for v in _ORDER if v in found), UNTESTED)
+    return next((v for v in ORDER if v in found), UNTESTED)
 
 
 @dataclass(frozen=True)
@@ -242,8 +244,7 @@ class Claim:
                 used += c.value.records(place[1])
         findings = judge(filled)
         counted = all(isinstance(c, Counted) for c in planned)
-        where = "counted" if counted else described(used)
-        return Assessment(self, findings, where)
+        return Assessment(self, findings, "counted" if counted else described(used))
 
 
 @dataclass(frozen=True)
@@ -283,8 +284,7 @@ _WORDS = (
 def _said(finding: Finding) -> str:
     if finding.verdict == OPEN and finding.seeds:
         return _WORDS[3 if finding.mean > finding.above else 4]
-    places = {HOLDS: 0, FAILS: 1, SAME: 2}
-    return _WORDS[places.get(finding.verdict, 5)]
+    return _WORDS[{HOLDS: 0, FAILS: 1, SAME: 2}.get(finding.verdict, 5)]
 
 
 def assess(claims: Iterable[Claim], studies: Mapping[str, Sequence[Record]]) -> list[Assessment]:

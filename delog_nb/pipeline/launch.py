@@ -35,7 +35,7 @@ def launch(words: Sequence[str], processes: int) -> int:
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max(1, cores() // processes))
     try:
-        with _signals_restored(), _meeting_place() as place:
+        with _signals_restored(), meeting_place() as place:
             config = LaunchConfig(
                 min_nodes=1,
                 max_nodes=1,
@@ -64,7 +64,7 @@ def launch(words: Sequence[str], processes: int) -> int:
 
 
 @contextmanager
-def _meeting_place() -> Iterator[str]:
+def meeting_place() -> Iterator[str]:
     """A file for torchrun's own rendezvous, and a store for the ranks, on the loopback alone.
 
     The stores that torchrun and torch.distributed open by themselves listen on all interfaces.

@@ -1,13 +1,12 @@
 """One experiment trained by one process, then by a pipeline of processes: what each stage did when.
 
-`race` starts processes of its own by the package's launcher, so it can be called from a notebook,
-whose kernel has threads and must not be forked. All of them are on this machine and on CPUs; each
-computes with one thread.
+`race` starts a process for each stage, so it can be called from a notebook, whose kernel has
+threads and must not be forked. All of them are on this machine and on CPUs; each computes with one
+thread.
 """
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,13 +25,15 @@ from delog_nb.components.component import Method
 from delog_nb.data import ImageData, load
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.instruments.cores import cores
-from delog_nb.pipeline import Pipeline, check, joined, launch
+from delog_nb.pipeline import Pipeline, check, joined
+from delog_nb.pipeline.launch import meeting_place
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
 from delog_nb.pipeline.stages import first_of, step_of
+from delog_nb.pipeline.watch import end_with_launcher
 from delog_nb.training import Batches, Taken, evaluating, local_losses, train
 
 _MOST_SECONDS = 300.0
-_PATIENCE = 20.0  # seconds that the launcher has to end its processes
+_LAST_WORDS = 8.0  # seconds that the others have, after one has failed, to say which it was
 _STEADY = 1.5  # seconds over which a stage is timed
 
 
@@ -109,38 +110,50 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
     with tempfile.TemporaryDirectory() as folder:
         result, choices = Path(folder) / "race.json", Path(folder) / "experiment.json"
         choices.write_text(json.dumps(run.model_dump(mode="json")))
-        words = ["-m", __name__, str(choices), str(batches), str(result)]
-        _run([sys.executable, "-m", __name__, "--launch", str(stages), *words])
+        _run(["-m", __name__, str(choices), str(batches), str(result)], stages)
         measured = json.loads(result.read_text())
     measured["runs"] = [(first, end) for first, end in measured["runs"]]
     measured["tasks"] = [Task(*task) for task in measured["tasks"]]
     return Race(cores=cores(), **measured)
 
 
-def _run(command: list[str]) -> None:
-    """Run the launcher, and let it end its processes if this one is interrupted."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with tempfile.TemporaryFile("w+") as said:
-        launcher = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
+def _run(words: list[str], processes: int) -> None:
+    """Run ``python words`` as ranks, and end them all if one fails or this process is interrupted.
+
+    A launcher of torch's would be one more process that has torch loaded.
+    """
+    own = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "WORLD_SIZE": str(processes)}
+    own |= {"LOCAL_WORLD_SIZE": str(processes)}
+    with tempfile.TemporaryFile("w+") as said, meeting_place():
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, *words],
+                env=os.environ | own | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            )
+            for rank in range(processes)
+        ]  # fmt: skip
         try:
-            launcher.wait(_MOST_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise RaceError(f"the processes took longer than {_MOST_SECONDS:.0f} s") from None
+            end = time.monotonic() + _MOST_SECONDS
+            while any(rank.poll() is None for rank in ranks):
+                if any(rank.returncode for rank in ranks):
+                    end = min(end, time.monotonic() + _LAST_WORDS)
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.05)
         finally:
-            if launcher.poll() is None:
-                launcher.send_signal(signal.SIGTERM)
-                try:
-                    launcher.wait(_PATIENCE)
-                except subprocess.TimeoutExpired:
-                    launcher.kill()
-                    launcher.wait()
-        if launcher.returncode:
+            running = [rank for rank in ranks if rank.poll() is None]
+            for rank in running:
+                rank.kill()
+                rank.wait()
+        failed = [rank.returncode for rank in ranks if rank not in running and rank.returncode]
+        if failed:
             said.seek(0)
-            lines = said.read().splitlines() or [f"exit status {launcher.returncode}"]
+            lines = said.read().splitlines() or [f"exit status {failed[0]}"]
             told = [line for line in lines if line.startswith("delog-nb: ")] or lines
             raise RaceError(told[-1])
+        if running:
+            raise RaceError(f"the processes took longer than {_MOST_SECONDS:.0f} s")
 
 
 class _Noted(Pipeline):
@@ -197,9 +210,8 @@ class _Noted(Pipeline):
 
 
 def _main(words: list[str]) -> int:
-    """``--launch N words`` starts N ranks; without it, be one of them."""
-    if words[0] == "--launch":
-        return launch(words[2:], int(words[1]))
+    """Be one of the ranks."""
+    end_with_launcher()
     choices, batches, result = Path(words[0]), int(words[1]), Path(words[2])
     with joined():
         _be_rank(Experiment(**json.loads(choices.read_text())), batches, result)

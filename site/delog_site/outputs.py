@@ -12,9 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markdown_it import MarkdownIt
+
 PLOTLY = "application/vnd.plotly.v1+json"
 PLAYED = "application/vnd.delog-nb.figure+json"  # {"module": NAME, "data": {...}}
 OURS = "application/vnd.delog-nb.site+json"  # {"kind": menus, predict, outcome or quiz, ...}
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 _HEIGHT = 420  # pixels, of a figure that does not say
 
 
@@ -79,6 +82,9 @@ def html_of(outputs: Sequence[Mapping[str, Any]], figures: Figures) -> str:
         elif "image/png" in data:
             says = html.escape(_says(output))
             parts.append(f'<img alt="{says}" src="data:image/png;base64,{data["image/png"]}">')
+        elif "text/markdown" in data:
+            told = _MARKDOWN.render(data["text/markdown"])
+            parts.append(f'<div class="shown">{told}</div>')
         elif "text/html" in data:
             parts.append(f'<div class="shown">{data["text/html"]}</div>')
         else:

@@ -110,12 +110,12 @@ def test_a_check_leaves_the_learners_random_numbers_alone(name: str, answer: Any
 
 
 def test_answers_may_change_what_they_are_given() -> None:
-    def greedy(p_values: list[float]) -> list[float]:
-        corrected = dict(RIGHT)["holm-correction"](p_values)
-        p_values.clear()
-        return corrected
+    def greedy(gaps: list[float], above: float, m: int) -> Any:
+        verdict = dict(RIGHT)["claim-verdict"](gaps, above, m)
+        gaps.clear()
+        return verdict
 
-    assert check("holm-correction", greedy)
+    assert check("claim-verdict", greedy)
 
 
 def saved(data: Any) -> Any:
@@ -249,7 +249,8 @@ def test_what_is_empty_counts_too(value: list[Any], monkeypatch: pytest.MonkeyPa
 def test_whatever_goes_wrong_with_a_reply_is_a_sentence() -> None:
     told = check("spread", lambda values: Fraction(10**400))
     assert repr(told).startswith("Not yet: it raised OverflowError: ")
-    assert check("bubble-share", lambda k, b: Fraction(k - 1, k + b - 1))
+    needed = lambda t, n: Fraction(sum(t) + (n - 1) * max(t))  # noqa: E731
+    assert check("pipeline-speed-up", lambda t, n: Fraction(n * sum(t)) / needed(t, n))
 
 
 class Verdict(str, enum.Enum):

@@ -110,6 +110,8 @@ OLD = {path.stem for path in LESSON_FILES} - {
     "01_one_network_four_ways",
     "03_contrastive_loss",
     "04_from_scratch",
+    "10_full_comparison",
+    "11_pipelined_training",
     "12_your_objective",
 }
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]

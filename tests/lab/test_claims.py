@@ -24,7 +24,9 @@ from delog_nb.course.assessing import (
     judge,
 )
 from delog_nb.experiment.identity import identity
+from delog_nb.lab.charts.played import Played
 from delog_nb.lab.runs import recorded
+from delog_nb.lab.runs.forest import SAYS
 from delog_nb.records import Record, save
 
 SEEDS = range(3)
@@ -73,23 +75,40 @@ def test_verdicts_have_a_row_for_each_claim() -> None:
 
 def test_every_measured_comparison_is_drawn_beside_what_the_claim_says() -> None:
     marks = drawn(lab.findings(ASSESSED).figure)
-    said = marks.pop("the claim says: right of this")
+    said = marks.pop(SAYS)
     assert {row: x for row, (x, _, _) in said.items()} == {
         "1 · a − b": 2,
-        "1 · b − c": 0,
+        "1 · b − c (beside)": 0,
         "2 · c − d": 0,
     }
     assert {verdict: list(rows) for verdict, rows in marks.items()} == {
         HOLDS: ["1 · a − b"],
         FAILS: ["2 · c − d"],
-        OPEN: ["1 · b − c"],
+        OPEN: ["1 · b − c (beside)"],
     }
-    assert marks[OPEN]["1 · b − c"] == pytest.approx((-1, -1, -1))  # one seed has no interval
+    assert marks[OPEN]["1 · b − c (beside)"] == pytest.approx(
+        (-1, -1, -1)
+    )  # one seed has no interval
     (first, _), *_ = [a.findings for a in ASSESSED]
     ends = 100 * first.low, 100 * first.high
     assert marks[HOLDS]["1 · a − b"] == pytest.approx((5.1, *ends))
     half = 4.303 * 0.1 / math.sqrt(3)  # t with two degrees of freedom
     assert ends == pytest.approx((5.1 - half, 5.1 + half), 1e-4)
+
+
+def test_a_page_plays_with_the_gaps_of_each_claim() -> None:
+    shown = lab.findings(ASSESSED)
+    assert isinstance(shown, Played)
+    first, second, third, fourth = shown.data["groups"]
+    assert [row["studies"] for row in first["rows"]] == [
+        [[5.0, 5.1, 5.2]],
+        [[-1.0]],
+    ]
+    assert [row["decides"] for row in first["rows"]] == [True, False]
+    assert second["text"][0] == "The paper says: text"
+    assert (third["rows"], third["verdicts"]) == ([], [UNTESTED, UNTESTED])
+    assert third["notes"] == [f"all 2 comparisons: no data; {UNTESTED}"]
+    assert fourth["notes"] == [f"parameters: 7; BP 7; {HOLDS}"]
 
 
 def test_an_interval_that_is_very_wide_ends_at_the_edge() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from delog_nb import lab
 from delog_nb.lab.charts.gantt import Span
-from delog_nb.lab.charts.style import COLORS
+from delog_nb.lab.charts.style import GREYS, METHOD_COLORS
 from delog_nb.pipeline.schedule import Schedule, gpipe, one_f_one_b, sequential_bp, table_1
 
 
@@ -44,15 +44,16 @@ def test_what_goes_over_a_link_is_thin_and_marked_and_has_no_text() -> None:
     assert not any(sends.text)
 
 
-def test_batches_have_the_same_colour_on_every_component() -> None:
+def test_batches_have_the_same_grey_on_every_component() -> None:
     (trace,) = lab.schedule(table_1([1, 1], 3)).figure.data
-    assert list(trace.text) == ["B1", "B2", "B3", "B1", "B2", "B3"]
+    assert list(trace.text) == ["1", "2", "3", "1", "2", "3"]
     colors = dict(zip(trace.text, trace.marker.color, strict=True))
     assert [colors[label] for label in trace.text] == list(trace.marker.color)
     assert len(set(trace.marker.color)) == 3
+    assert not set(trace.marker.color) & set(METHOD_COLORS)  # which are the methods'
 
 
-def test_a_backward_pass_has_its_batchs_colour_and_another_pattern() -> None:
+def test_a_backward_pass_has_its_batchs_grey_and_another_pattern() -> None:
     forward, backward = lab.schedule(sequential_bp([1, 1], [1, 1], 2)).figure.data
     assert list(forward.text) == ["F1", "F2", "F1", "F2"]
     assert list(backward.text) == ["B1", "B2", "B1", "B2"]
@@ -60,16 +61,16 @@ def test_a_backward_pass_has_its_batchs_colour_and_another_pattern() -> None:
     assert forward.marker.pattern.shape != backward.marker.pattern.shape
 
 
-def test_micro_batches_have_their_number_and_their_batchs_colour() -> None:
+def test_micro_batches_have_their_number_and_their_batchs_grey() -> None:
     forward, _ = lab.schedule(one_f_one_b([1], [1], 2, micro=2)).figure.data
     assert list(forward.text) == ["F1.1", "F1.2", "F2.1", "F2.2"]
-    assert list(forward.marker.color) == [COLORS[0], COLORS[0], COLORS[1], COLORS[1]]
+    assert list(forward.marker.color) == [GREYS[0], GREYS[0], GREYS[1], GREYS[1]]
 
 
 def test_rows_can_be_called_something_else() -> None:
     figure = lab.schedule(table_1([1, 1], 3), row="Process").figure
     assert figure.layout.yaxis.ticktext == ("Process 1", "Process 2")
-    assert figure.data[0].customdata[0].startswith("Process 1, B1 task")
+    assert figure.data[0].customdata[0].startswith("Process 1, 1 (task")
 
 
 def test_the_first_row_is_on_top() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,10 +43,14 @@ from delog_nb.course.evidence import (
     variant,
 )
 from delog_nb.course.own_claims import OURS
+from delog_nb.course.paired import seeds_to_decide
 from delog_nb.experiment.identity import identity
 from delog_nb.grids import grid
+from delog_nb.lab.asks.stored import MIME as SITE
+from delog_nb.lab.charts.played import FIGURE
 from delog_nb.lab.lessons import full_comparison as comparing
 from delog_nb.lab.lessons.full_comparison import NOW, SOURCES, Source, compared
+from delog_nb.lab.runs import recorded
 from delog_nb.lab.runs.recorded import GRIDS
 from delog_nb.records import Record, save
 
@@ -398,3 +404,110 @@ def test_the_digits_are_made_now_at_the_learners_size(monkeypatch: pytest.Monkey
     comparing.made_now.cache_clear()
     assert "made now, one seed" in shown.figure.layout.title.text
     assert list(shown.table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
+
+
+LESSON = Path(__file__).resolve().parents[2] / "notebooks/solutions/10_full_comparison.ipynb"
+
+
+def outputs(kind: str) -> list[Any]:
+    """What the lesson's stored outputs have of a MIME type."""
+    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+    found = [o.get("data", {}).get(kind) for cell in cells for o in cell.get("outputs", [])]
+    return ["".join(data) if isinstance(data, list) else data for data in found if data]
+
+
+def test_the_stored_figure_and_the_stored_table_have_one_verdict_for_each_claim() -> None:
+    *_, claims = (o["data"] for o in outputs(FIGURE))
+    (table,) = (text for text in outputs("text/plain") if text.lstrip().startswith("No. "))
+    (listed,) = (text for text in outputs("text/markdown") if text.startswith("Decided"))
+    assert [group["key"] for group in claims["groups"]] == NUMBERS
+    for group in claims["groups"]:
+        found = list(group["verdicts"])
+        for row in (row for row in group["rows"] if row["decides"]):
+            ((*points,),) = row["studies"]
+            own = Comparison(row["label"], dict(enumerate(p / 100 for p in points)))
+            same = [replace(own, above=row["above"] / 100)] * row["family"]
+            found.append(judge(same)[0].verdict)
+        verdict = together(found)
+        lines = [" ".join(line.split()) for line in table.splitlines()]
+        start = f"{group['key']} {group['name']} "
+        (line,) = (text for text in lines if text.startswith(start))
+        assert line.startswith(f"{start}{verdict} ")
+        (said,) = (text for text in listed.splitlines() if f"({group['key']})" in text)
+        assert said.startswith(f"- **{verdict.capitalize()}**: ")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("agrees", [True, False])
+def test_the_lesson_reads_more_runs_than_there_are_today(
+    agrees: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studies = world(agrees)
+    monkeypatch.setattr(recorded, "evidence", lambda: studies)
+    monkeypatch.setattr(lab, "evidence", lambda: studies, raising=False)
+    there: dict[str, Any] = {}
+    for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code" and "    compared,\n" not in (
+            text := "".join(cell["source"])
+        ):
+            exec(text, there)
+    told = capsys.readouterr().out
+    own = [case for case in there["cases"]() if case[0] != "made up"]
+    assert len(own) > 30
+    found = {there["verdict_of"](*case[2:5]) for case in own}
+    assert found == {HOLDS if agrees else FAILS}
+    assert all(there["verdict_of"](*case[2:5]) == case[5] for case in own)
+    assert f"It came out: {len(CLAIMS)} of {len(CLAIMS)}." in told
+    assert "4 of 3 planned seeds" in told
+
+
+def test_the_lesson_says_of_no_method_how_it_compares() -> None:
+    """Comparisons are the claims', and their verdicts the outputs': prose names none."""
+    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+    text = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    assert [label for label in ("Early Exit", "Delog-SCL", "AL ") if label in text] == []
+    assert not re.search(r"\b(better|worse|faster than|slower than|wins|beats)\b", text)
+
+
+def test_chance_misleads_as_often_as_the_lesson_says() -> None:
+    (told,) = (o["answer"] for o in outputs(SITE) if "of 100; with" in o.get("answer", ""))
+    alone, corrected = (int(n) for n in re.findall(r"(\d+) of 100", told))
+    assert alone == pytest.approx(100 * (1 - 0.95**6), abs=1)
+    assert corrected == pytest.approx(100 * (1 - (1 - 0.05 / 6) ** 6), abs=1)
+
+
+def test_the_made_up_studies_have_what_there_is_to_find() -> None:
+    made, _ = (o["data"] for o in outputs(FIGURE))
+    (group,) = made["groups"]
+
+    def verdicts_of(study: int, seeds: int, family: int) -> list[tuple[str, float]]:
+        found = []
+        for row in group["rows"]:
+            points = dict(enumerate(p / 100 for p in row["studies"][study][:seeds]))
+            found.append((judge([Comparison("", points)] * family)[0].verdict, row["truth"]))
+        return found
+
+    def wrong(found: list[tuple[str, float]]) -> int:
+        return sum(
+            (v == HOLDS and t <= 0) or (v == FAILS and t >= 0) or (v == SAME and abs(t) >= 1)
+            for v, t in found
+        )
+
+    assert {v for v, _ in verdicts_of(0, 1, 6)} == {OPEN}
+    assert verdicts_of(0, made["seeds"], 6)[0] == (HOLDS, 4)
+    first = [next((n for n in range(2, 31) if verdicts_of(0, n, 6)[k][0] == v), 99)
+             for k, v in ((0, HOLDS), (1, HOLDS), (3, SAME))]  # fmt: skip
+    assert first[0] < first[1] < first[2] <= 30
+    at_three = [verdicts_of(study, 3, 1) for study in range(10)]
+    assert len({tuple(v for v, _ in found) for found in at_three}) > 3
+    found = [study for study in range(10) if wrong(at_three[study])]
+    assert len(found) == 1
+    assert not any(wrong(verdicts_of(study, 3, 6)) for study in found)
+
+
+def test_the_last_solution_has_the_number_of_seeds_that_it_names() -> None:
+    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+    (text,) = (t for c in cells if "for any number of seeds" in (t := "".join(c["source"])))
+    numbers = [int(n) for n in re.findall(r"(?:says|needs?) (\d+)", text)]
+    rule = math.ceil((2 * 1.5 / 2) ** 2)
+    assert numbers == [rule, seeds_to_decide(2, 1.5, 0, 1), seeds_to_decide(2, 1.5, 0, 6)]

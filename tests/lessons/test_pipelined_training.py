@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.runs import tiny
+from support.runs import ROOT, tiny
 
 from delog_nb import ExperimentError, lab
+from delog_nb.lab.asks.stored import MIME as SITE
+from delog_nb.lab.charts.style import METHOD_COLORS
 from delog_nb.lab.lessons.pipelined_training import workload
 from delog_nb.pipeline import race as pipelining
 from delog_nb.pipeline.race import Race, RaceError, race
-from delog_nb.pipeline.schedule import Task, table_1
+from delog_nb.pipeline.schedule import Task, gpipe, one_f_one_b, table_1
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,17 @@ def test_the_prediction_is_the_simulators_from_the_times_of_the_stages(measured:
     assert 3 * sum(measured.together) / expected.makespan == pytest.approx(at_most)
 
 
+def test_the_gain_that_is_predicted_is_never_above_the_machines_less_their_bubble(
+    measured: Race,
+) -> None:
+    """By the work of all stages in one process, whatever their times are."""
+    for times in (measured.alone, measured.together, [0.1, 1.0], [2.0, 0.5]):
+        run = measured.predict(times)
+        gain = measured.batches * sum(times) / run.makespan
+        assert gain == pytest.approx(2 * (1 - run.bubble))
+        assert gain < 2
+
+
 def test_what_cannot_be_raced_is_refused_before_a_process_starts() -> None:
     with pytest.raises(ExperimentError, match="backward locking"):
         race(tiny(method="bp"))
@@ -72,7 +86,24 @@ def test_a_failed_race_says_why() -> None:
         "import sys; print('noise'); print('delog-nb: rank 1 died', file=sys.stderr); sys.exit(1)"
     )
     with pytest.raises(RaceError, match=r"^delog-nb: rank 1 died$"):
-        pipelining._run([sys.executable, "-c", fails])
+        pipelining._run(["-c", fails], 2)
+
+
+def test_one_that_fails_and_one_that_is_slow_end_the_race(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = f"import os, time; open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w').write("
+    note += "str(os.getpid()));"
+    monkeypatch.setattr(pipelining, "_LAST_WORDS", 1)
+    one_fails = "os._exit(3) if os.environ['RANK'] == '1' else time.sleep(60)"
+    with pytest.raises(RaceError, match=r"^exit status 3$"):
+        pipelining._run(["-c", f"{note} {one_fails}"], 2)
+    monkeypatch.setattr(pipelining, "_MOST_SECONDS", 1)
+    with pytest.raises(RaceError, match="took longer than 1 s"):
+        pipelining._run(["-c", f"{note} time.sleep(60)"], 2)
+    for file in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
 
 
 def test_an_interrupted_race_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -87,7 +118,7 @@ def test_an_interrupted_race_leaves_no_process_behind(tmp_path: Path) -> None:
     begin = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            pipelining._run([sys.executable, "-c", waits])
+            pipelining._run(["-c", waits], 1)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -107,19 +138,19 @@ def test_a_schedule_in_another_unit_is_the_same_run() -> None:
 
 def test_the_workload_is_that_of_the_schedule_in_its_chart() -> None:
     run = table_1([1, 2, 1], 4, 0.5)
-    shown = workload(run, unit="ms", row="Process", until=20)
-    table = shown.table.set_index("Process")
-    assert table["Begins (ms)"].to_dict() == {1: 0, 2: 1.5, 3: 4}
-    assert table["Ends (ms)"].to_dict() == {1: 4, 2: 9.5, 3: 11}
-    assert table["Works (ms)"].to_dict() == {1: 4, 2: 8, 3: 4}
-    # of 11 ms it stands idle 7, 3 and 7
+    shown = workload(run)
+    table = shown.table.set_index("Machine")
+    assert table["Begins (time units)"].to_dict() == {1: 0, 2: 1.5, 3: 4}
+    assert table["Ends (time units)"].to_dict() == {1: 4, 2: 9.5, 3: 11}
+    assert table["Works (time units)"].to_dict() == {1: 4, 2: 8, 3: 4}
+    # of 11 units it stands idle 7, 3 and 7
     assert table["Idle (% of all the time)"].to_dict() == {1: 64, 2: 27, 3: 64}
-    assert table["Most batches waiting"].tolist() == run.waiting
-    plain = lab.schedule(run, unit="ms", row="Process", until=20)
-    assert shown.figure == plain.figure
-    assert shown.says == plain.says
-    assert not shown.figure.frames
-    assert workload(run, play=True).figure.frames
+    assert shown.figure == lab.schedule(run, row="Machine").figure
+    keeps = [
+        workload(kind([1] * 4, [2] * 4, 1, micro=8)).table["Most batches kept at once"].tolist()
+        for kind in (gpipe, one_f_one_b)
+    ]
+    assert keeps == [[1, 1, 1, 1], [4 / 8, 3 / 8, 2 / 8, 1 / 8]]
 
 
 def test_taking_turns_on_one_core_is_seen() -> None:
@@ -128,3 +159,72 @@ def test_taking_turns_on_one_core_is_seen() -> None:
     assert turns.slower_together == 2
     assert turns.predicted.makespan == 8
     assert turns.measured.makespan == 2
+
+
+LESSON = ROOT / "notebooks/solutions/11_pipelined_training.ipynb"
+CELLS = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+
+
+def outputs(kind: str) -> list[Any]:
+    """What the lesson's stored outputs have of a MIME type."""
+    found = [o.get("data", {}).get(kind) for cell in CELLS for o in cell.get("outputs", [])]
+    return ["".join(data) if isinstance(data, list) else data for data in found if data]
+
+
+def figures() -> list[Any]:
+    return outputs("application/vnd.plotly.v1+json")
+
+
+def test_what_the_lesson_says_of_its_race_is_what_it_shows() -> None:
+    (told,) = outputs("text/markdown")
+    (title,) = (p for f in figures() if (p := panels(f)) and "measured" in p[1])
+    took = {name.partition(":")[0]: int(name.split()[1]) for name in title}
+    share, way = re.search(r"It took (\d+) % (longer|less)", told).groups()
+    assert int(share) == pytest.approx(100 * abs(took["measured"] / took["predicted"] - 1), abs=1)
+    assert (way == "longer") == (took["measured"] > took["predicted"])
+    gain = r"2 · \(1 − ([\d.]+)\) = ([\d.]+) was predicted\. ([\d.]+) was measured, (less|more)"
+    bubble, most, gained, way = re.search(gain, told).groups()
+    assert float(most) == pytest.approx(2 * (1 - float(bubble)), abs=0.011)
+    assert (way == "less") == (float(gained) < float(most))
+    (answer,) = (o["answer"] for o in outputs(SITE) if "was predicted" in o.get("answer", ""))
+    assert answer == f"{gained} times as fast, where {most} was predicted"
+    apart = float(re.search(r"would gain ([\d.]+)\.", told)[1])
+    assert max(float(most), apart) < 2
+    batch, stages = re.search(r"takes ([\d.]+) ms a batch, .* add up to ([\d.]+) ms", told).groups()
+    slower = float(re.search(r"takes ([\d.]+) times as long", told)[1])
+    fits = abs(float(batch) / float(stages) - 1) < 0.2 and slower > 0.9
+    assert ("Race again" in told) != fits
+    assert ("the processes" in told) == fits
+
+
+def panels(figure: Any) -> list[str]:
+    return [note["text"] for note in figure["layout"].get("annotations", [])]
+
+
+def test_no_batch_has_a_methods_colour_and_a_letter_is_a_pass() -> None:
+    drawn = [trace for f in figures() for trace in f["data"] if trace["type"] == "bar"]
+    assert len(drawn) > 5
+    for trace in drawn:
+        used = trace["marker"]["color"]
+        assert not set(used if isinstance(used, list) else [used]) & set(METHOD_COLORS)
+        letter = {"forward": "F", "backward and update": "B"}.get(trace["name"], "")
+        texts = [text for text in trace.get("text") or [] if text]
+        assert all(re.fullmatch(rf"{letter}\d+(\.\d+)?", text) for text in texts)
+    prose = " ".join("".join(c["source"]) for c in CELLS if c["cell_type"] == "markdown")
+    assert set(re.findall(r"\b[BF]_?\d*\b", prose)) == {"F1", "B1"}
+
+
+def test_table_1_is_the_papers() -> None:
+    (table,) = (text for text in outputs("text/plain") if text.lstrip().startswith("Component"))
+    rows = [line.split() for line in table.splitlines()[1:]]
+    # k takes batch b in unit k + b - 1
+    assert rows == [[str(k), "1", "2", "3", "4"] for k in (1, 2, 3)]
+    starts = [line.index(" 1 ", 10) for line in table.splitlines()[1:]]
+    assert starts == sorted(set(starts))
+
+
+def test_the_slow_component_sets_the_pace_as_the_lesson_says() -> None:
+    (answer,) = (o["answer"] for o in outputs(SITE) if "with a bubble" in o.get("answer", ""))
+    even, uneven = table_1([1] * 4, 200), table_1([1, 2, 1, 1], 200)
+    assert answer.startswith(f"{uneven.makespan / even.makespan:.2f} times as long: 403 units")
+    assert f"{100 * uneven.bubble:.0f} % and not {100 * even.bubble:.0f} %" in answer

@@ -78,6 +78,12 @@ def test_what_is_printed_is_escaped_and_stands_together(figures: Figures) -> Non
     assert shown == '<pre class="printed">a &lt; b\nc\n</pre>'
 
 
+def test_a_sentence_that_a_cell_makes_is_read_as_markdown(figures: Figures) -> None:
+    data = {"text/markdown": "**Holds**: a < b <b>", "text/plain": "<Markdown object>"}
+    shown = html_of([{"output_type": "display_data", "data": data}], figures)
+    assert shown == '<div class="shown"><p><strong>Holds</strong>: a &lt; b &lt;b&gt;</p>\n</div>'
+
+
 def test_equal_figures_are_one_file(figures: Figures, tmp_path: Path) -> None:
     spec = {"data": [{"y": [1, 2]}], "layout": {"height": 300, "template": {"large": 1}}}
     output = {

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
-from delog_nb.lab.charts.style import COLORS, PATTERNS, dressed
+from delog_nb.lab.charts.style import GREYS, PATTERNS, dressed
 
 _MOMENTS = 32  # of a chart that plays
 
@@ -18,7 +18,7 @@ _MOMENTS = 32  # of a chart that plays
 class Span(NamedTuple):
     """What a row does from ``start`` to ``end``.
 
-    ``text`` stands in the bar, ``kind`` in the legend; bars of one ``group`` have one colour;
+    ``text`` stands in the bar, ``kind`` in the legend; bars of one ``group`` have one grey;
     ``thin`` ones stand below the others.
     """
 
@@ -51,7 +51,7 @@ def gantt(
         play: with a slider for the time and a Play button; opens at the end
         says: the text alternative; default: when each panel's last span ends
 
-    >>> shown = gantt({"machine 1": [(0, 2, "B1"), (2, 4, "B2")]}, "Two batches", "Time (s)")
+    >>> shown = gantt({"machine 1": [(0, 2, "1"), (2, 4, "2")]}, "Two batches", "Time (s)")
     >>> shown.says
     'Two batches. 2 spans in 1 row, the last ends at 4.'
     """
@@ -171,8 +171,13 @@ def _bars(
                 x=done,
                 width=[0.22 if s.thin else 0.8 for *_, s in own],
                 marker={
-                    "color": [COLORS[s.group % len(COLORS)] for *_, s in own],
-                    "pattern": {"shape": PATTERNS[place % len(PATTERNS)], "solidity": 0.15},
+                    "color": [GREYS[s.group % len(GREYS)] for *_, s in own],
+                    "pattern": {
+                        "shape": PATTERNS[place % len(PATTERNS)],
+                        "solidity": 0.15,
+                        "fgcolor": "black",
+                        "fgopacity": 0.3,
+                    },
                     "line": {"color": "white", "width": 1},
                 },
                 text=[
@@ -181,10 +186,10 @@ def _bars(
                 ],
                 textposition="inside",
                 insidetextanchor="middle",
+                insidetextfont_color="black",
                 textangle=0,
                 customdata=[
-                    f"{escaped(row)}, {escaped(' '.join(filter(None, (s.text, s.kind))))}: "
-                    f"{s.start:.4g} to {s.end:.4g}"
+                    f"{escaped(row)}, {escaped(_named(s))}: {s.start:.4g} to {s.end:.4g}"
                     for _, row, s in own
                 ],
                 hovertemplate="%{customdata}<extra></extra>",
@@ -192,3 +197,7 @@ def _bars(
             named.add(kind)
             traces.append((bar, panel))
     return traces
+
+
+def _named(span: Span) -> str:
+    return f"{span.text} ({span.kind})".strip() if span.kind else span.text

@@ -26,6 +26,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid",
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
+GREYS = ("#d5dae0", "#a9b2bc", "#c0c8d0", "#98a2ad")  # neutral, under black text
 
 # by name, whose style it takes: another name's, or a place's, see `line_style`
 Styles = Mapping[str, str | int]

@@ -1,8 +1,9 @@
-"""Every method on every net and data set: recorded, made now, or the command that makes it."""
+"""Every method on every net and data set, and a made-up study whose truth is known."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,6 +18,7 @@ from delog_nb.lab.asks.session import experiment
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.style import dressed
 from delog_nb.lab.runs.curves import curves
+from delog_nb.lab.runs.forest import Group, Row, forest
 from delog_nb.records import Record, record_of
 
 ALL = "all four"
@@ -112,3 +114,32 @@ def _no_runs(data_set: str, net: str) -> Exhibit:
     commands = SOURCES[data_set].commands(net)
     table = pd.DataFrame({"To make them, in the folder of the repository": commands})
     return Exhibit(figure, table, f"{title}. {says.replace('<br>', ' ')}")
+
+
+def made_up(
+    gaps: Mapping[str, Sequence[Sequence[float]]],
+    truth: Sequence[float],
+    title: str,
+    seeds: int = 3,
+) -> Exhibit:
+    """A forest plot of comparisons whose truth is known: they are said to be above 0.
+
+    Args:
+        gaps: by the comparison's name, points (studies, seeds)
+        truth: the mean that each comparison's gaps come from, points
+        title: of the figure
+        seeds: how many are shown at first
+
+    >>> made_up({"a": [[4.0, 4.5, 3.9]], "b": [[0.1, 3.0, -2.0]]}, [4, 0], "Two").says
+    'Two. n = 3 at most; not decided: 1, holds: 1.'
+    """
+    rows = [
+        Row(
+            name,
+            [[gap / 100 for gap in study] for study in own],
+            family=len(gaps),
+            truth=mean / 100,
+        )
+        for (name, own), mean in zip(gaps.items(), truth, strict=True)
+    ]
+    return forest([Group(title, rows)], title, seeds=seeds, choose=True)

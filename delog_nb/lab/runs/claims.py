@@ -8,23 +8,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from delog_nb.course.assessing import (
-    FAILS,
-    HOLDS,
-    OPEN,
-    SAME,
-    UNTESTED,
-    VERDICTS,
-    Assessment,
-    Finding,
-)
+from delog_nb.course.assessing import OPEN, UNTESTED, Assessment, Finding
 from delog_nb.course.paired import p_text
 from delog_nb.lab.charts.exhibit import Exhibit
-from delog_nb.lab.charts.scatter import scatter
-
-_SAYS = "the claim says: right of this"
-_STYLES = {HOLDS: 2, FAILS: 1, SAME: 4, OPEN: 7, _SAYS: 5}  # places: none has a method's colour
-_MOST = 0.4  # a share: wider intervals end at the figure's edge
+from delog_nb.lab.runs.forest import Group, Row, forest
 
 
 def verdicts(found: Sequence[Assessment]) -> pd.DataFrame:
@@ -46,31 +33,44 @@ def verdicts(found: Sequence[Assessment]) -> pd.DataFrame:
 
 
 def findings(found: Sequence[Assessment]) -> Exhibit:
-    """Every measured comparison with its interval, by verdict, claim by claim.
+    """Every measured comparison with its gaps by seed, interval and verdict, claim by claim.
 
-    The claim says: right of the mark. The intervals of one claim hold together with 95 %, and the
-    verdict is read from them. The table has those too that could not be tested.
+    The claim says: right of the dashed line. The intervals of one claim hold together with 95 %,
+    and the verdict is read from them. On a page one claim is seen at a time, with as many of its
+    seeds as one likes. The table has those comparisons too that could not be tested.
 
     >>> from delog_nb import lab
     >>> list(lab.findings(lab.checklist(lab.evidence())).table)[:2]
     ['Claim', 'Comparison']
     """
-    points: dict[str, list[tuple[float, str, float, float]]] = {v: [] for v in VERDICTS}
-    marks = []
-    for assessment in found:
-        for f in (f for f in assessment.findings if f.seeds):
-            row = f"{assessment.claim.number} · {f.label}"
-            low, high = (f.low, f.high) if f.low == f.low else (f.mean, f.mean)
-            points[f.verdict].append((_clip(f.mean), row, _clip(low), _clip(high)))
-            marks.append((f.above, row))
-    drawn = {verdict: own for verdict, own in points.items() if own}
-    shown = scatter(
-        {_SAYS: marks} | drawn,
-        "The claims, measured: differences, and intervals that hold together with 95 %",
-        "Difference (points)",
-        styles=_STYLES,
+    title = "The claims, measured: intervals that hold together with 95 %"
+    shown = forest([_group(assessment) for assessment in found], title)
+    return replace(shown, table=findings_table(found), digits="")
+
+
+def _group(assessment: Assessment) -> Group:
+    claim = assessment.claim
+    drawn = [f for f in assessment.findings if f.seeds]
+    rows = [
+        Row(
+            f.label if f.decides else f"{f.label} (beside)",
+            [f.gaps],
+            f.above,
+            f.family,
+            f.planned,
+            f.decides,
+        )
+        for f in drawn
+    ]
+    told = [row for row in _rows(assessment) if row["Says (points)"] == "–"]
+    return Group(
+        claim.name,
+        rows,
+        claim.number,
+        [f"The paper says: {claim.text}", f"Against it would be: {claim.refuted}"],
+        [f"{row['Comparison']}: {row['Measured (points)']}; {row['Verdict']}" for row in told],
+        [f.verdict for f in assessment.deciding if not f.seeds],
     )
-    return replace(shown, table=findings_table(found))
 
 
 def findings_table(found: Sequence[Assessment]) -> pd.DataFrame:
@@ -119,7 +119,3 @@ def _interval(finding: Finding) -> str:
     if math.isnan(finding.low):
         return "–"
     return f"{100 * finding.low:+.1f} to {100 * finding.high:+.1f}".replace("-", "−")
-
-
-def _clip(value: float) -> float:
-    return max(-_MOST, min(_MOST, value))

@@ -8,11 +8,11 @@ from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.gantt import Span, gantt
 from delog_nb.pipeline.schedule import Schedule, Task
 
-_KINDS = {  # kind: its name in the legend, the letter before the batch's number
-    "task": ("task: forward, backward, update", "B"),
+_KINDS = {  # kind: its name in the legend, the letter before the batch's number; None: no text
+    "task": ("task: forward, backward, update", ""),
     "forward": ("forward", "F"),
     "backward": ("backward and update", "B"),
-    "send": ("sending", ""),
+    "send": ("sending", None),
 }
 _MOST_LABELS = 300  # bars beyond this number have no text: it could not be read
 
@@ -25,7 +25,9 @@ def schedule(
     until: float | None = None,
     play: bool = False,
 ) -> Exhibit:
-    """Who works on which batch when: a row for each stage, a colour for each batch.
+    """Who works on which batch when: a row for each stage, in the bars the batches' numbers.
+
+    F and B are forward and backward passes; batches that follow each other have different greys.
 
     Args:
         shown: a schedule of `delog_nb.pipeline.schedule`, or several by name, one above the other
@@ -38,7 +40,7 @@ def schedule(
     >>> from delog_nb import lab
     >>> from delog_nb.pipeline.schedule import table_1
     >>> lab.schedule(table_1([1, 1], batches=3)).table["What"].tolist()
-    ['B1', 'B2', 'B3', 'B1', 'B2', 'B3']
+    ['1', '2', '3', '1', '2', '3']
     """
     axis = f"Time ({unit})"
     if isinstance(shown, Schedule):
@@ -53,9 +55,10 @@ def schedule(
 
 
 def label(task: Task, share: float) -> str:
-    """``B2`` for the second batch; of its third micro-batch, ``F2.3`` and ``B2.3``."""
+    """``2`` for batch 2's task, ``F2`` for its forward pass, ``F2.3`` for its third micro-batch."""
+    letter = _KINDS[task.kind][1]
     micro = f".{task.micro + 1}" if share < 1 else ""
-    return f"{_KINDS[task.kind][1]}{task.batch + 1}{micro}" if _KINDS[task.kind][1] else ""
+    return "" if letter is None else f"{letter}{task.batch + 1}{micro}"
 
 
 def _rows(one: Schedule, row: str) -> dict[str, list[Span]]:

@@ -3,66 +3,70 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from delog_nb.course.assessing import (
-    FAILS,
-    HOLDS,
-    OPEN,
-    SAME,
-)
+from delog_nb.course.assessing import FAILS, HOLDS, OPEN, SAME
+from delog_nb.course.paired import seeds_to_decide
 
 
-def _t_by_hand(gaps: list[float], above: float) -> str:
+def _t_by_hand(gaps: list[float], above: float, m: int) -> str:
     count = len(gaps)
     if count < 2:
         return OPEN
     mean, deviation = np.mean(gaps), np.std(gaps, ddof=1)
-    half = stats.t.ppf(0.975, count - 1) * deviation / math.sqrt(count)
+    half = stats.t.ppf(1 - 0.025 / m, count - 1) * deviation / math.sqrt(count)
     if abs(mean - above) + half < 1:
         return SAME
     return HOLDS if mean - half > above else FAILS if mean + half < above else OPEN
 
 
-def _holm(values: list[float], times: Callable[[int, int], float] = lambda k, m: m - k) -> Any:
-    order = np.argsort(values)
-    raised = [values[place] * times(k, len(values)) for k, place in enumerate(order)]
-    result = np.empty(len(values))
-    result[order] = np.minimum(1, np.maximum.accumulate(raised))
-    return result
+def _shared(one: dict[int, float], other: dict[int, float]) -> list[float]:
+    return [one[seed] - other[seed] for seed in one if seed in other]
+
+
+def _seeds(gap: float, spread: float, m: int) -> int:
+    n = 2
+    while stats.t.interval(1 - 0.05 / m, n - 1, gap, spread / math.sqrt(n))[0] <= 0:
+        n += 1
+    return n
 
 
 RIGHT: list[tuple[str, Any]] = [
     ("claim-verdict", _t_by_hand),
-    ("holm-correction", _holm),
-    (
-        "overtaking",
-        lambda a, b: next(
-            (k + 1 for k in range(len(a)) if all(x > y for x, y in zip(a[k:], b[k:], strict=True))),
-            None,
-        ),
-    ),
+    ("paired-gaps", _shared),
+    ("paired-gaps", lambda a, b: np.array([a[s] - b[s] for s in sorted({*a} & {*b})])),
+    ("seeds-needed", _seeds),
+    ("seeds-needed", lambda gap, spread, m: seeds_to_decide(gap, spread, 0.0, m)),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("claim-verdict", lambda gaps, above: sum(gaps) > 0, "return one of 'holds'"),
-    ("claim-verdict", lambda gaps, above: HOLDS, "one seed has no spread"),
-    ("claim-verdict", lambda gaps, above: _t_by_hand(gaps, 0), "said to be above 10"),
-    ("claim-verdict", lambda gaps, above: OPEN, "where the interval is"),
+    ("claim-verdict", lambda gaps, above, m: sum(gaps) > 0, "return one of 'holds'"),
+    ("claim-verdict", lambda gaps, above, m: HOLDS, "one seed has no spread"),
+    ("claim-verdict", lambda gaps, above, m: _t_by_hand(gaps, 0, m), "said to be above 10"),
+    ("claim-verdict", lambda gaps, above, m: OPEN, "where the interval is"),
+    ("claim-verdict", lambda gaps, above, m: _t_by_hand(gaps, above, 1), "1 - 0.05 / 6, not 0.95"),
     (
-        "holm-correction",
-        lambda p: list(np.where(_holm(p) < 1, _holm(p), 1.5)),
-        "a p-value is at most 1",
+        "paired-gaps",
+        lambda a, b: [x - y for x, y in zip(sorted(a.values()), sorted(b.values()))],  # noqa: B905
+        "pairs the best with the best",
     ),
-    ("holm-correction", lambda p: [min(1, len(p) * x) for x in p], "multiply the smallest by 3"),
-    ("holm-correction", sorted, "multiply the smallest by 3"),
-    ("holm-correction", lambda p: p[1:], "came out"),
-    ("overtaking", lambda a, b: next((k for k in range(len(a)) if a[k] > b[k]), 0), "it says"),
-    ("overtaking", lambda a, b: None, "from epoch 3 on the chaser stays above"),
-    ("overtaking", lambda a, b: len(a), "the chaser is not above, so it is None"),
+    (
+        "paired-gaps",
+        lambda a, b: [x - y for x, y in zip(a.values(), b.values())],  # noqa: B905
+        "pairs runs by their place",
+    ),
+    ("paired-gaps", lambda a, b: [a[seed] - b[seed] for seed in a], "it raised KeyError"),
+    ("paired-gaps", lambda a, b: [a[s] - b.get(s, 0) for s in a], "gaps came out"),
+    ("paired-gaps", lambda a, b: [-gap for gap in _shared(a, b)], "minus the second's"),
+    ("seeds-needed", lambda gap, spread, m: _seeds(gap, spread, 1), "the level is 1 - 0.05 / 6"),
+    (
+        "seeds-needed",
+        lambda gap, spread, m: math.ceil((stats.norm.isf(0.025 / m) * spread / gap) ** 2),
+        "as if it were the same for any n",
+    ),
+    ("seeds-needed", lambda gap, spread, m: 100, "seeds, not 100"),
 ]
