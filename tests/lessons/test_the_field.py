@@ -117,7 +117,7 @@ def test_measured_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
         record = record_of(train(tiny(method="bp", seed=seed)))
         errors.append(100 - 100 * record.results["test_acc"])
         place = save(record, folder)
-        block = [Probe(b, "r", CLASS, 0.25 * b, 0.1) for b in (1, 2, 3)]
+        block = [Probe(b, "r", CLASS, 0.25 * b, 0.1, 50) for b in (1, 2, 3)]
         write_probes([*block, Probe(3, "r", "rotation", 1.0, 0.1)], place)
     lost = record_of(train(tiny(method="dgl")))
     where = {"epoch": 2, "step": 3, "component": 1}
@@ -136,7 +136,7 @@ def test_measured_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
 def stored(part: str) -> str:
     """What the cell with ``part`` in it shows, as text."""
     (cell,) = [c for c in STORED.cells if c.cell_type == "code" and part in c.source]
-    texts = [o.get("text") or o["data"]["text/plain"] for o in cell.outputs]
+    texts = [o.get("text") or o["data"].get("text/plain", "") for o in cell.outputs]
     return "\n".join(texts)
 
 
