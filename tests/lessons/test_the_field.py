@@ -118,7 +118,7 @@ def test_measured_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
         errors.append(100 - 100 * record.results["test_acc"])
         place = save(record, folder)
         block = [Probe(b, "r", CLASS, 0.25 * b, 0.1, 50) for b in (1, 2, 3)]
-        write_probes([*block, Probe(3, "r", "rotation", 1.0, 0.1)], place)
+        write_probes([*block, Probe(3, "r", "rotation", 1.0, 0.1, 50)], place)
     lost = record_of(train(tiny(method="dgl")))
     where = {"epoch": 2, "step": 3, "component": 1}
     diverged = lost.results | {"state": "diverged", "diverged": where, "test_acc": None}
