@@ -192,9 +192,13 @@ def test_what_the_lesson_says_of_its_race_is_what_it_shows() -> None:
     assert max(float(most), apart) < 2
     batch, stages = re.search(r"takes ([\d.]+) ms a batch, .* add up to ([\d.]+) ms", told).groups()
     slower = float(re.search(r"takes ([\d.]+) times as long", told)[1])
-    fits = abs(float(batch) / float(stages) - 1) < 0.2 and slower > 0.9
-    assert ("Race again" in told) != fits
-    assert ("the processes" in told) == fits
+    apart = abs(float(batch) / float(stages) - 1)
+    assert ("Race again" in told) != ("the processes" in told)
+    if "Race again" in told:  # the lesson's own numbers have more digits
+        assert apart > 0.195 or slower < 0.906
+    else:
+        assert apart < 0.205
+        assert slower > 0.894
 
 
 def panels(figure: Any) -> list[str]:
