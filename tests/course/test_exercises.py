@@ -153,7 +153,7 @@ torch.save([replies_of(name, answer, questions[name]) for name, answer in answer
 def test_one_process_asks_and_another_judges(tmp_path: Path) -> None:
     names = (
         "local-step",
-        "cut-forward",
+        "shortcut",
         "short-path",
         "blind-to-mirrors",
         "cut-the-flow",

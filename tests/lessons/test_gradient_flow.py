@@ -1,179 +1,147 @@
-"""What lesson 2 measures, against something independent; and its exercises."""
+"""Lesson 2: its functions against gradients made by hand, and its sentences against its outputs."""
 
 from __future__ import annotations
 
+import math
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
+from support.lessons import definitions, told
+from torch import Tensor
+from torch.nn.functional import one_hot
 
-from delog_nb.components import Batch
-from delog_nb.measure.flows import (
-    WEIGHTS,
-    Stack,
-    feature_gradients,
-    flow_lengths,
-    gradient_norms,
-    layers_of,
-    longest_path,
-    peak_bytes,
-    spread,
-    stretch,
-    trace,
-)
-from delog_nb.pipeline.schedule import Schedule, sequential_bp, table_1
+LESSON = "02_gradient_flow"
 
 
 @pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(0)
-    return torch.randn(16, 1, 16, 16), torch.arange(16) % 4
+def lesson() -> dict[str, Any]:
+    """What the lesson defines, on another batch."""
+    torch.manual_seed(5)
+    images, labels = torch.randn(20, 256), torch.arange(20) % 10
+    return definitions(LESSON, {"x": images, "y": labels, "steps": 3})
 
 
-@pytest.mark.parametrize("components", [1, 2, 3, 5])
-def test_flows_counted_in_the_graph_are_what_components_say(batch: Any, components: int) -> None:
-    method = Stack(4).build(components)
-    found = flow_lengths(method, *batch)
-    assert [flow.local_gradients for flow in found] == [p.flow_length for p in method.parts()]
+def by_hand(layers: Any, x: Tensor, y: Tensor) -> list[Tensor]:
+    """Gradients at the features of a plain stack of ReLUs, in float64, from the last one down."""
+    weights = [layer.linear.weight.double() for layer in layers]
+    features = [x.double()]
+    for weight in weights:
+        features.append((features[-1] @ weight.T).clamp(min=0))
+    classifier = layers[-1].exit
+    logits = features[-1] @ classifier.weight.double().T + classifier.bias.double()
+    down = (logits.softmax(1) - one_hot(y, 10)) / len(y) @ classifier.weight.double()
+    found = [down]
+    for weight, r in zip(reversed(weights[1:]), reversed(features[2:]), strict=True):
+        down = (down * (r > 0)) @ weight
+        found.insert(0, down)
+    return found
 
 
-def test_eq_1_has_h_plus_2_factors_and_a_component_3_or_2(batch: Any) -> None:
-    for depth in (1, 3, 9):
-        whole = flow_lengths(Stack(depth).build(1), *batch)
-        local = flow_lengths(Stack(depth).build(depth + 1), *batch)
-        assert [flow.local_gradients for flow in whole] == [depth + 2]
-        assert [flow.local_gradients for flow in local] == [3] * depth + [2]
-        assert len({flow.nodes for flow in local[:-1]}) == 1  # independent of depth
+def test_norms_are_those_of_gradients_made_by_hand(lesson: Any) -> None:
+    layers = lesson["stack"](6, v=2)
+    expected = [g.norm().item() for g in by_hand(layers, lesson["x"], lesson["y"])]
+    assert lesson["gradient_norms"](layers) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_longest_way_is_found_among_several() -> None:
-    w = torch.ones(3, requires_grad=True)
-    loss = (w.exp().exp().exp() + w).sum()  # add, three times exp, the parameter
-    assert longest_path(loss.grad_fn) == 5
-    for _ in range(60):  # ways double each time, nodes do not
-        w = w + w
-    assert longest_path(w.sum().grad_fn) == 61
+def test_a_cut_is_a_fresh_start(lesson: Any) -> None:
+    layers, x, y = lesson["stack"](6, v=2), lesson["x"], lesson["y"]
+    whole = lesson["norms_when_cut"](layers, 6)
+    assert whole == lesson["gradient_norms"](layers)
+    halves = lesson["norms_when_cut"](layers, 3)
+    below = [g.norm().item() for g in by_hand(layers[:3], x, y)]
+    assert halves == pytest.approx([*below, *whole[3:]], rel=1e-4)
 
 
-def test_a_stack_starts_from_the_same_layers_however_it_is_cut() -> None:
-    for components in (2, 5):
-        pairs = zip(
-            layers_of(Stack(4).build(1)), layers_of(Stack(4).build(components)), strict=True
-        )
-        for one, other in pairs:
-            for p, q in zip(one.parameters(), other.parameters(), strict=True):
-                assert torch.equal(p, q)
+@pytest.mark.parametrize("v", [1 / 3, 2, 8])
+def test_the_rule_of_q(lesson: Any, v: float) -> None:
+    """By the mean over draws of the squared norms, from r_5 to r_1."""
+    draws = [lesson["gradient_norms"](lesson["stack"](5, v=v, seed=seed)) for seed in range(40)]
+    squared = math.fsum((norms[0] / norms[-1]) ** 2 for norms in draws) / 40
+    assert squared ** (1 / 8) == pytest.approx(math.sqrt(v / 2), rel=0.05)
 
 
-@pytest.mark.parametrize("weights", WEIGHTS)
-def test_weights_have_the_size_that_they_say(weights: str) -> None:
-    block = layers_of(Stack(2, weights=weights, channels=40).build())[1]
-    drawn = next(block.parameters())
-    variance = {"PyTorch's": 1 / 3, "He's": 2.0, "twice He's": 8.0}[weights] / (9 * 40)
-    assert drawn.var().item() == pytest.approx(variance, rel=0.05)
-    if weights == "PyTorch's":
-        default = nn.Conv2d(40, 40, 3, padding=1).weight
-        assert drawn.var().item() == pytest.approx(default.var().item(), rel=0.05)
+def test_batch_norm_cancels_the_size_of_the_weights(lesson: Any) -> None:
+    left = [lesson["left"](8, v=v, batch_norm=True) for v in (1 / 3, 2, 8)]
+    assert left == pytest.approx([left[0]] * 3, rel=0.02)
 
 
-def test_the_trace_sees_the_gradients_of_plain_backpropagation(batch: Any) -> None:
-    method = Stack(3).build()
-    seen = trace(Stack(3).build(), *batch, steps=2)
-    loss = cross_entropy(method.predict(batch[0]), batch[1])
-    loss.backward()
-    expected = [
-        torch.cat([p.grad.flatten() for p in layer.parameters()]).norm().item()
-        for layer in layers_of(method)
-    ]
-    assert seen.norms[0] == pytest.approx(expected, rel=1e-5)
-    assert seen.losses[0] == pytest.approx(loss.item())
-    assert seen.losses[1] < seen.losses[0]
-    assert [len(norms) for norms in seen.norms] == [4, 4]
+def test_a_shortcut_adds_the_input(lesson: Any) -> None:
+    first, second = lesson["stack"](2, shortcut=True)
+    r = first(lesson["x"])
+    torch.testing.assert_close(first(lesson["x"]), torch.relu(first.linear(lesson["x"])))
+    torch.testing.assert_close(second(r), r + torch.relu(second.linear(r)))
 
 
-def test_the_trace_of_components_has_every_layer_and_the_last_loss(batch: Any) -> None:
-    seen = trace(Stack(3).build(4), *batch, steps=1)
-    method = Stack(3).build(4)
-    first = method.parts()[0]
-    first(batch[0], Batch.of(batch[1]))[2].backward()
-    assert len(seen.norms[0]) == 4
-    assert seen.norms[0][0] == pytest.approx(gradient_norms(list(first.layers))[0], rel=1e-5)
-    output = cross_entropy(method.predict(batch[0]), batch[1]).item()  # one classifier, uncut
-    assert seen.losses[0] == pytest.approx(output, rel=1e-5)
+def test_larger_weights_compound(lesson: Any) -> None:
+    assert float(re.search(r"came out: ([\d.]+) times", told(LESSON))[1]) == round(1.1**23, 2)
 
 
-def test_tiny_gradients_have_a_length() -> None:
-    layer = nn.Linear(2, 1, bias=False)
-    layer.weight.grad = torch.full((1, 2), 1e-30)  # its square is 0 in float32
-    assert gradient_norms([layer]) == [pytest.approx(2**0.5 * 1e-30)]
-    assert gradient_norms([nn.Linear(2, 1)]) == [0.0]
+def numbers(pattern: str) -> list[float]:
+    """What the pattern's groups find in the outputs, in order."""
+    found = re.findall(pattern, told(LESSON))
+    assert found, pattern
+    return [float(n) for groups in found for n in ([groups] if isinstance(groups, str) else groups)]
 
 
-def test_feature_gradients_are_autograds(batch: Any) -> None:
-    method = Stack(2).build()
-    first, second, classifier = layers_of(method)
-    r1 = first(batch[0]).detach().requires_grad_()
-    cross_entropy(classifier(second(r1)), batch[1]).backward()
-    found = feature_gradients(method, *batch)
-    assert found[0] == pytest.approx(r1.grad.norm().item(), rel=1e-5)
-    assert stretch(Stack(2), *batch) == pytest.approx(found[0] / found[1])
+def test_the_network_guesses_at_every_rate() -> None:
+    losses = numbers(r"at rate [\d.]+: loss ([\d.]+)")
+    assert len(losses) == 3
+    assert losses == pytest.approx([math.log(10)] * 3, abs=0.05)
 
 
-def test_gradients_vanish_and_explode_where_the_lesson_says(batch: Any) -> None:
-    assert stretch(Stack(16, "sigmoid", weights="PyTorch's"), *batch) < 1e-9
-    assert stretch(Stack(16, "ReLU", weights="PyTorch's"), *batch) < 1e-4
-    assert 0.05 < stretch(Stack(16, "ReLU", weights="He's"), *batch) < 20
-    assert 0.05 < stretch(Stack(16, "sigmoid", batch_norm=True), *batch) < 20
-    assert stretch(Stack(16, "ReLU", weights="twice He's"), *batch) > 1e3
+def test_q_of_the_repairs_is_as_the_text_says() -> None:
+    plain, batch_norm, shortcuts = (
+        numbers(rf"{name} +([\d.]+) +([\d.]+) +([\d.]+)\n")
+        for name in ("plain", "BatchNorm", "shortcuts")
+    )
+    assert plain == pytest.approx([math.sqrt(v / 2) for v in (1 / 3, 2, 8)], rel=0.1)
+    assert 1 < batch_norm[0] < 1.5
+    assert batch_norm == pytest.approx([batch_norm[0]] * 3, abs=0.02)
+    assert all(q > 1 for q in shortcuts)
+    assert shortcuts[2] > plain[2]
 
 
-def test_batch_norm_makes_the_size_of_the_weights_irrelevant(batch: Any) -> None:
-    sizes = [stretch(Stack(8, batch_norm=True, weights=name), *batch) for name in WEIGHTS]
-    assert sizes == pytest.approx([sizes[0]] * len(sizes), rel=0.05)
+def test_early_gradients_are_unstable_and_a_cut_steadies_them() -> None:
+    spans = numbers(r"of 20 draws is +([\d.]+) times")
+    changes = numbers(r"changes the norm by ([\d.]+)%")
+    for whole_1, whole_24, cut_1, cut_24 in (spans, changes):
+        assert whole_1 - 1 * (whole_1 > 1) > 3 * (whole_24 - 1 * (whole_24 > 1))
+        assert cut_1 < whole_1 / 2
+        assert cut_24 == pytest.approx(whole_24, rel=0.5)
 
 
-def test_spread_is_0_for_equal_images_and_changes_no_statistics(batch: Any) -> None:
-    method = Stack(3, batch_norm=True).build()
-    before = {name: value.clone() for name, value in method.named_buffers()}
-    images = batch[0]
-    assert spread(method, images[:1].expand(8, -1, -1, -1)) == pytest.approx([0.0] * 4, abs=1e-3)
-    assert all(0 < value <= 1 for value in spread(method, images))
-    for name, value in method.named_buffers():
-        assert torch.equal(value, before[name]), name
+def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:
+    table = re.findall(
+        r"^ +(1|3|8|24) +([\d.]+) ± [\d.]+ +([\d.]+) ± [\d.]+ +(\S+)", told(LESSON), re.MULTILINE
+    )
+    plain = {int(row[0]): float(row[1]) for row in table}
+    hes = {int(row[0]): float(row[2]) for row in table}
+    assert list(plain) == [1, 3, 8, 24]
+    assert max(plain[3], plain[8]) < min(plain[1], plain[24])
+    assert plain[24] == pytest.approx(math.log(10), abs=0.05)
+    assert hes[24] == min(hes.values())  # nothing gained by cutting
+    assert hes[24] < min(plain.values())
+    assert float(table[-1][3]) < min(plain.values())  # BatchNorm
 
 
-def test_peak_memory_of_bp_grows_with_depth_by_what_a_block_keeps(batch: Any) -> None:
-    shallow, deep = (peak_bytes(Stack(depth).build(), *batch) for depth in (4, 8))
-    features = 16 * 8 * 16 * 16 * 4  # images, channels, pixels, bytes
-    weights = 3 * (8 * 8 * 9 + 8) * 4  # a block's, and Adam's two averages of them
-    assert (deep - shallow) / 4 == pytest.approx(features + weights, rel=0.1)
-    assert peak_bytes(Stack(8).build(9), *batch) > deep  # few images: heads outweigh features
-    many = batch[0].repeat(4, 1, 1, 1), batch[1].repeat(4)
-    assert peak_bytes(Stack(8).build(9), *many) < peak_bytes(Stack(8).build(), *many)
+def test_learning_climbs_from_the_bottom() -> None:
+    text = told(LESSON).partition("Cut after every layer: the loss of each layer's exit.")[2]
+    row = r"^ +(\d+)" + 4 * r" +([\d.]+)" + r" +2\.3$"
+    rows = re.findall(row, text, re.MULTILINE)
+    assert [int(found[0]) for found in rows] == list(range(1, 25))
+    for column in (2, 3, 4):  # after step 1
+        losses = [float(found[column]) for found in rows]
+        assert sum(a < b + 0.05 for a, b in pairwise(losses)) > 0.8 * 23
+        assert losses[0] < losses[-1] / 2
 
 
-def waits(schedule: Schedule) -> list[float]:
-    """Time between each layer's forward pass on the first batch and its backward pass on it."""
-    first = {(t.stage, t.kind): t for t in schedule.tasks if t.batch == 0}
-    return [
-        first[layer, "backward"].start - first[layer, "forward"].end
-        for layer in range(schedule.stages)
-    ]
-
-
-def test_layers_wait_for_their_gradients_in_bp_alone() -> None:
-    for layers, backward in ((1, 1), (4, 1), (5, 2)):
-        whole = sequential_bp([1] * layers, [backward] * layers, 3)
-        cut = table_1([1 + backward] * layers, 3)
-        assert waits(whole) == [(layers - k) * (1 + backward) for k in range(1, layers + 1)]
-        assert {task.kind for task in cut.tasks} == {"task"}  # forward and backward at once
-        assert 1 - whole.bubble == pytest.approx(1 / layers)  # one machine at a time
-        assert cut.makespan == (3 + layers - 1) * (1 + backward)  # Table 1
-
-
-def test_cutting_changes_every_layers_gradient_but_the_classifiers(batch: Any) -> None:
-    whole, cut = (trace(Stack(3).build(k), *batch, steps=1).norms[0] for k in (1, 4))
-    assert cut[-1] == pytest.approx(whole[-1], rel=1e-5)
-    assert all(abs(a / b - 1) > 0.01 for a, b in zip(cut[:-1], whole[:-1], strict=True))
+def test_features_vanish_where_gradients_do() -> None:
+    plain, *others = (
+        float(re.search(rf"{name} *: ‖r₂₄‖ / ‖r₁‖ = (\S+) at", told(LESSON))[1])
+        for name in ("PyTorch's weights", "He's weights", "BatchNorm", "shortcuts")
+    )
+    assert plain < 1e-6
+    assert all(ratio > 0.1 for ratio in others)

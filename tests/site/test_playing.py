@@ -36,14 +36,13 @@ def test_a_slider_changes_figure_table_and_sentence(tab: Page, address: str) -> 
 
 
 def test_too_many_choices_are_varied_one_at_a_time(tab: Page, address: str) -> None:
-    box = menus(tab, address, "02_gradient_flow")
+    box = menus(tab, address, "10_full_comparison")
     expect(box.get_by_text("one choice at a time")).to_be_visible()
-    depth, activation = box.get_by_label("depth"), box.get_by_label("activation")
-    depth.press("End")
-    expect(depth).to_have_attribute("aria-valuetext", "48")
+    net, methods = (box.get_by_label(label, exact=True) for label in ("net", "methods"))
+    net.select_option("vgg")
     before = box.locator("table").text_content()
-    activation.select_option("sigmoid")
-    expect(depth).to_have_attribute("aria-valuetext", "16")
+    methods.select_option("Early Exit")
+    expect(net).to_have_value("0")  # back at the default, convnet
     assert box.locator("table").text_content() != before
 
 

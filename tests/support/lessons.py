@@ -1,4 +1,4 @@
-"""Functions that a lesson's notebook defines, for tests."""
+"""What a lesson's notebook defines, and what it showed, for tests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,41 @@ from typing import Any
 SOLUTIONS = Path(__file__).resolve().parents[2] / "notebooks" / "solutions"
 
 
+def _code(lesson: str) -> list[dict[str, Any]]:
+    cells = json.loads((SOLUTIONS / f"{lesson}.ipynb").read_text())["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
 def defined(lesson: str, name: str, **names: Any) -> Callable[..., Any]:
     """The function ``name`` of a lesson, which sees ``names``; nothing else of the lesson runs."""
-    cells = json.loads((SOLUTIONS / f"{lesson}.ipynb").read_text())["cells"]
-    code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     found = next(
         node
-        for source in code
+        for source in map(_source, _code(lesson))
         if f"def {name}(" in source
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name == name
     )
     exec(compile(ast.Module([found], []), lesson, "exec"), names)
     return names[name]
+
+
+def definitions(lesson: str, names: dict[str, Any]) -> dict[str, Any]:
+    """All functions and classes of a lesson, which see its imports and ``names``."""
+    wanted = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    for source in map(_source, _code(lesson)):
+        found = [node for node in ast.parse(source).body if isinstance(node, wanted)]
+        exec(compile(ast.Module(found, []), lesson, "exec"), names)
+    return names
+
+
+def told(lesson: str) -> str:
+    """All text that a lesson's stored outputs have, from the first cell to the last."""
+    outputs = (output for cell in _code(lesson) for output in cell["outputs"])
+    return "\n".join(
+        "".join(output.get("text") or output.get("data", {}).get("text/plain", ""))
+        for output in outputs
+    )
