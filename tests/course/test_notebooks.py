@@ -111,6 +111,8 @@ OLD = {path.stem for path in LESSON_FILES} - {
     "02_gradient_flow",
     "03_contrastive_loss",
     "04_from_scratch",
+    "08_local_objectives",
+    "09_costs",
     "10_full_comparison",
     "11_pipelined_training",
     "12_your_objective",
