@@ -51,7 +51,11 @@ def cell() -> str:
     seed: int = 0  # seed of every random choice; a whole number from 0 to 2147483647
     """
     lines = [_MARK + " (None: the preset's choice, or the default that the comment names)"]
+    group = ""
     for parameter in PARAMETERS.values():
+        if parameter.group != group:
+            group = parameter.group
+            lines += ["", f"# {group.capitalize()}"]
         kind = _TYPES.get(parameter.kind, parameter.kind)
         # papermill cannot read a comment that holds "="
         text = f"{parameter.help}; {parameter.allowed}".replace(" = ", ": ")
@@ -61,6 +65,7 @@ def cell() -> str:
             lines.append(
                 f"{parameter.name}: {kind} = None  # {text}; default: {parameter.default_text}"
             )
+    lines += ["", "# This notebook"]
     lines += [f"{name}: {kind} = {value!r}  # {text}" for name, kind, value, text in _OWN]
     return "\n".join(lines)
 

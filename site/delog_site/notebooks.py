@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from delog_site.links import Links
-from delog_site.outputs import Figures, answered, asked, html_of
+from delog_site.outputs import Figures, html_of
 
-_QUIZ = re.compile(r'lab\.quiz_question\(found, "(\w+)"\)')
 _AT_CELLS = "Run the cells with **Shift + Enter**. "  # of the start page, where cells are
 _NO_KERNEL = (
     "This page shows the lesson as it ran. Figures and menus work, code does not: "
@@ -55,22 +55,20 @@ def page(path: Path, links: Links, figures: Figures) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def quiz(path: Path, evidence: str, links: Links) -> str:
-    """The quiz: its claims from the document of evidence, each with its answer folded."""
-    claims = dict(re.findall(r"^## (\w+) .*\n\n((?:(?!^## ).*\n?)+)", evidence, re.MULTILINE))
-    verdicts = sorted({_verdict(text) for text in claims.values()} | {"holds", "does not hold"})
-    parts = []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            parts.append(links.in_markdown(cell.source, "notebooks"))
-        elif number := _QUIZ.search(cell.source):
-            claim, why, *_ = claims[number[1]].split("\n\n")
-            question = f"{number[1]}. {claim}"
-            parts.append(raw(asked(question, verdicts)))
-            answer = f"<p><b>{_verdict(why).capitalize()}.</b> {why.partition('.** ')[2]}</p>"
-            parts.append(raw(answered(question, answer, "What the runs say")))
-        elif "quiz_score" in cell.source:
-            parts[-1] = _without_last_section(parts[-1])
+def handout(links: Links) -> str:
+    """All exercises without hints, lesson by lesson, to be printed."""
+    parts = ["# Exercises", "Without hints and solutions, to hand out: print this page."]
+    for path in links.lessons():
+        cells = nbformat.read(path, as_version=4).cells
+        parts.append("## " + cells[0].source.partition("\n")[0].removeprefix("# "))
+        for before, cell in pairwise(cells):
+            if "exercise" in _tags(cell):
+                text = before.source[before.source.index("**") :]
+                text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL).strip()
+                parts += [
+                    links.in_markdown(text, "notebooks"),
+                    f"`````python\n{cell.source}\n`````",
+                ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,13 +80,6 @@ def raw(text: str) -> str:
 def _without_last_section(text: str) -> str:
     """What is said of a cell that only a kernel can run goes with it."""
     return text.rpartition("## ")[0]
-
-
-def _verdict(text: str) -> str:
-    found = re.search(r"\*\*(.+?)\.\*\*", text)
-    if found is None:
-        raise ValueError("docs/claims.md has a claim without a verdict: delog-nb claims --markdown")
-    return found[1].lower()
 
 
 def _cell(

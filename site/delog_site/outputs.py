@@ -14,7 +14,9 @@ from typing import Any
 
 PLOTLY = "application/vnd.plotly.v1+json"
 PLAYED = "application/vnd.delog-nb.figure+json"  # {"module": NAME, "data": {...}}
-OURS = "application/vnd.delog-nb.site+json"  # {"kind": "menus" | "predict" | "outcome", ...}
+OURS = (
+    "application/vnd.delog-nb.site+json"  # {"kind": menus, predict, outcome or quiz, ...}
+)
 _HEIGHT = 420  # pixels, of a figure that does not say
 
 
@@ -70,6 +72,8 @@ def html_of(outputs: Sequence[Mapping[str, Any]], figures: Figures) -> str:
             shown = html_of(outputs[place:], figures)  # what bears it out
             told = f"<p>{html.escape(ours['answer'])}</p>"
             return "\n".join([*parts, answered(ours["question"], told + shown)])
+        elif ours.get("kind") == "quiz":
+            parts += [_question(n, one) for n, one in enumerate(ours["questions"], 1)]
         elif PLAYED in data:
             parts.append(_played(data, figures))
         elif PLOTLY in data:
@@ -102,6 +106,18 @@ def answered(question: str, answer: str, title: str = "") -> str:
         f'<details class="answered" data-question="{name}">'
         f"<summary>{title or f'What came out: {name}'}</summary>"
         f'<p class="guess"></p>{answer}</details>'
+    )
+
+
+def _question(number: int, one: Mapping[str, Any]) -> str:
+    """A question of the quiz, and what there is to say of each option, folded."""
+    options = [(html.escape(text), html.escape(why)) for text, why in one["options"]]
+    right, why = options.pop(one["right"])
+    others = "".join(f"<li><b>{text}</b>: {reply}</li>" for text, reply in options)
+    told = f"<p><b>{right}.</b> {why} (Lesson {one['lesson']})</p><p>Not:</p><ul>{others}</ul>"
+    question = f"{number}. {one['text']}".replace("`", "")
+    return asked(question, [text for text, _ in one["options"]]) + answered(
+        question, told.replace("`", ""), "Answer"
     )
 
 

@@ -40,12 +40,12 @@ def stage(root: Path, builder: Path, folder: Path) -> None:
 
     for path in links.lessons():
         write(f"{path.stem}.md", notebooks.lesson(path, links, figures))
-    for name in ("start", "glossary"):
+    for name in ("start", "glossary", "quiz"):
         source = next(file for file, page in links.pages.items() if page == name)
         write(f"{name}.md", notebooks.page(root / source, links, figures))
     evidence = _document(root / "docs/claims.md", links)
     write("evidence.md", evidence)
-    write("quiz.md", notebooks.quiz(root / "notebooks/quiz.ipynb", evidence, links))
+    write("exercises.md", notebooks.handout(links))
     write("methods.md", methods.methods(root, _document(root / "docs/methods.md", links)))
     for path in links.guides():
         write(f"{path.stem}.md", _document(path, links))

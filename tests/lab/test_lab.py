@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
 import plotly.io as pio
 import pytest
 import torch
-from support.runs import same_history, tiny
+from support.runs import ROOT, same_history, tiny
 
 from delog_nb import Experiment, ExperimentError, lab, train
 from delog_nb.cli.shared.flags import Parser, add_experiment_flags, experiment_values
@@ -285,3 +286,12 @@ def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:
     state = torch.get_rng_state()
     lab.Lab(**SMALL).run_once(lambda _: None)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_suggested_investigations_are_choices_that_there_are() -> None:
+    text = (ROOT / "notebooks" / "lab.ipynb").read_text()
+    lines = re.findall(r"lab\.Lab\(([^)]*)\)`", text.replace('\\"', '"'))
+    assert len(lines) == 5
+    for line in lines:
+        choices = eval(f"dict({line})")
+        assert Experiment(preset="lesson", precision="float32", **choices).run_id

@@ -116,8 +116,9 @@ def test_links_of_the_documents_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), (path, target)
 
 
-def test_the_readmes_commands_are_known() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_documents_commands_are_known() -> None:
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    text = "\n".join(page.read_text() for page in pages)
     from delog_nb.cli import COMMANDS
 
     for command in re.findall(r"^delog-nb ([a-z-]+)", text, re.MULTILINE):

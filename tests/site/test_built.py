@@ -57,6 +57,18 @@ def test_there_is_no_solution_in_it(path: Path, texts: dict[str, str]) -> None:
             assert [name for name, text in texts.items() if line in text] == []
 
 
+def test_the_handout_has_every_exercise_and_no_hint(texts: dict[str, str]) -> None:
+    page = texts["exercises.html"]
+    asked = 0
+    for path in NOTEBOOKS.glob("[0-9][1-9]_*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "exercise" in cell.metadata.get("tags", []):
+                assert letters(cell.source) in page
+                asked += 1
+    assert asked > 20
+    assert letters("<summary>Hint</summary>") not in page
+
+
 def test_what_the_solutions_show_is_there(texts: dict[str, str]) -> None:
     """The counterpart: a line of a cell that is no solution is found."""
     shown = texts["03_contrastive_loss.html"]

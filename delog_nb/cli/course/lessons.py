@@ -37,8 +37,9 @@ def run(values: argparse.Namespace) -> int:
         if cost.seconds > 60 or cost.megabytes > 1500:
             print(f"{path.stem} is above 60 s or 1500 MB", file=sys.stderr)
     folder = values.folder.resolve()
-    if (folder / "00_start.ipynb").exists():
-        build_page(folder / "00_start.ipynb")
+    for page in (folder / "00_start.ipynb", folder / "quiz.ipynb"):
+        if page.exists():
+            build_page(page)
     for name, update in {"README.md": update_readme, "docs/instructors.md": update_guide}.items():
         document = folder.parent / name
         if document.exists() and update(document, folder):

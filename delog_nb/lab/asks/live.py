@@ -27,7 +27,9 @@ class LiveRun:
         for place in (1, 2):  # empty lines make both pairs of axes appear
             figure.add_scatter(x=[], y=[], showlegend=False, row=1, col=place)
         dressed(figure, "", height=360)
-        figure.update_xaxes(title_text="Epoch", rangemode="tozero")
+        # until a run begins there is nothing that an axis could count
+        figure.update_xaxes(title_text="Epoch", rangemode="tozero", showticklabels=False)
+        figure.update_yaxes(showticklabels=False)
         figure.update_layout(margin={"t": 40}, width=1000)
         self.figure = go.FigureWidget(figure)
 
@@ -53,6 +55,8 @@ class LiveRun:
         self._accuracy: dict[int, float] = {}  # percent, by epoch
         with self.figure.batch_update():
             self.figure.data = ()
+            self.figure.update_xaxes(showticklabels=True)
+            self.figure.update_yaxes(showticklabels=True)
             for place in range(event.components):
                 style = line_style(place)
                 self.figure.add_scatter(
