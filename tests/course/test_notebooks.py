@@ -105,21 +105,6 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
     assert text.count("<summary>Hint</summary>") == counts["exercise"]
 
 
-# lessons that are not yet written by these rules
-OLD = {path.stem for path in LESSON_FILES} - {
-    "01_one_network_four_ways",
-    "02_gradient_flow",
-    "03_contrastive_loss",
-    "04_from_scratch",
-    "08_local_objectives",
-    "09_costs",
-    "10_full_comparison",
-    "11_pipelined_training",
-    "12_your_objective",
-}
-NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
-
-
 def prose(notebook: nbformat.NotebookNode) -> list[str]:
     """Markdown between the header and the exercises, without formulas, code and addresses."""
     found = []
@@ -134,7 +119,7 @@ def prose(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_a_lesson_is_short(path: Path) -> None:
     notebook = read(path)
     drawn = [
@@ -146,7 +131,7 @@ def test_a_lesson_is_short(path: Path) -> None:
     assert len(" ".join(prose(notebook)).split()) <= MOST_WORDS
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_most_exercises_ask_to_build_debug_or_design(path: Path) -> None:
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
     kinds = re.findall(r"^\*\*\d\. (\w+)[:.]", text, re.MULTILINE)
@@ -155,14 +140,14 @@ def test_most_exercises_ask_to_build_debug_or_design(path: Path) -> None:
     assert 3 * sum(kind in OPEN for kind in kinds) >= 2 * asked, kinds
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_solutions_say_why(path: Path) -> None:
     cells = [cell for cell in read(path).cells if "solution" in tags(cell)]
     told = [cell for cell in cells if cell.cell_type == "markdown"]
     assert len(told) == len(cells) - len(told)
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_each_prediction_has_its_options_and_its_outcome(path: Path) -> None:
     asked, told = [], []
     for cell in code(read(path)):
@@ -176,7 +161,7 @@ def test_each_prediction_has_its_options_and_its_outcome(path: Path) -> None:
     assert sorted(asked) == sorted(told)
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_numbers_in_prose_stand_in_an_output_or_in_a_cell(path: Path) -> None:
     """Percentages, decimal fractions and multiples: those that a new run may change."""
     notebook = read(path)
@@ -189,7 +174,7 @@ def test_numbers_in_prose_stand_in_an_output_or_in_a_cell(path: Path) -> None:
             assert number in shown, (number, text)
 
 
-@pytest.mark.parametrize("path", NEW_FILES, ids=name)
+@pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_english_is_plain(path: Path) -> None:
     text = "\n".join(cell.source for cell in read(path).cells)
     for words in QUAINT:

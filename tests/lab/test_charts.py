@@ -214,6 +214,24 @@ def test_a_network_draws_a_box_for_each_layer_and_a_cut_between_components() -> 
     assert shown.table["Layers"].tolist() == ["f₁, f₂", "f₃", "f₁, f₂, f₃", "f₁"]
 
 
+def test_a_loss_inside_a_component_stands_above_its_own_layer() -> None:
+    inside = {"f₁": {"Heads": ["g"], "Loss": "SCL₁"}}
+    flow = [{"Layers": ["f₁", "f₂", "f₃"], "Inside": inside, "Loss": "CE"}]
+    shown = network({"BP": [{"Layers": ["f₁"], "Loss": "CE"}], "SCL, one flow": flow}, "Flows")
+    notes = [(note.text, note.x, note.y) for note in shown.figure.layout.annotations]
+    at = {text: (x, y) for text, x, y in notes}  # of the second row, which comes later
+    assert at["SCL₁"][0] == at["g"][0] == at["f₁"][0]
+    assert at["CE"][0] == at["f₃"][0]
+    assert (
+        at["f₁"][1]
+        < at["g"][1]
+        < at["SCL₁"][1]
+        < min(y for text, _, y in notes if text == "<b>BP</b>")
+    )
+    assert shown.table["Loss"].tolist() == ["CE", "SCL₁ + CE"]
+    assert "f₁ f₂ f₃ by SCL₁ + CE" in shown.says
+
+
 def test_pictures_show_every_image_at_its_place() -> None:
     rows = {"dark": torch.zeros(2, 1, 4, 4).byte(), "light": torch.full((2, 3, 4, 4), 200).byte()}
     shown = lab.pictures(rows, "Two rows")

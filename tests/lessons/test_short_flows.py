@@ -1,7 +1,16 @@
-"""Lesson 5: what it measures and draws is so, and its checks know right from wrong."""
+"""Lesson 5: its cells compute what they say, from few records and from many; its prose is so."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -9,56 +18,103 @@ import pytest
 import torch
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
-from support.lessons import defined
+from support.lessons import SOLUTIONS, defined
 from support.runs import same_history, tiny
 
-from delog_nb import data, lab, train
+from delog_nb import data, lab, methods, train
 from delog_nb.experiment.identity import identity
-from delog_nb.measure.early import BlockWatcher, Look, look, separation
+from delog_nb.instruments.course_files import RESULTS
 from delog_nb.measure.probes import quick_probe
-from delog_nb.records import Record
-from delog_nb.training import planned
+from delog_nb.records import Record, readable
+
+LESSON = "05_short_flows"
+CELLS = json.loads((SOLUTIONS / f"{LESSON}.ipynb").read_text(encoding="utf-8"))["cells"]
+Settings = Mapping[tuple[str, str], Sequence[int]]  # seeds by method and norm
+ALL = {
+    (method, norm): (3, 4, 5)
+    for norm, methods in (
+        ("none", ("bp", "scl-long", "delog-scl", "early-exit")),
+        ("batch", ("bp", "delog-scl")),
+    )
+    for method in methods
+}
 
 
-def test_separation_is_what_an_analysis_of_variance_finds() -> None:
-    """With one feature, F = (share between / (K-1)) / (share within / (N-K))."""
-    rng = np.random.default_rng(0)
-    groups = [rng.normal(mean, 1, count) for mean, count in ((0, 9), (1, 20), (3, 5))]
-    f = stats.f_oneway(*groups).statistic
-    labels = torch.tensor(np.repeat([0, 4, 2], [9, 20, 5]))
-    features = torch.tensor(np.concatenate(groups))[:, None]
-    share = separation(features, labels)
-    assert (share / 2) / ((1 - share) / 31) == pytest.approx(f)
-    turned = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))[0]
-    wide = torch.cat([features, features**2, features.sin()], 1)
-    moved = 7 * wide @ turned + 3
-    assert separation(moved, labels) == pytest.approx(separation(wide, labels))
-    assert 0 < share < 1
+def source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
 
 
-def test_looking_changes_nothing_and_sees_each_epoch() -> None:
-    run = tiny(method="delog-scl", limit=120)
-    looking = BlockWatcher()
-    seen = train(run, looking)
-    assert same_history(seen.history, train(run).history)
-    found = looking.looks[run]
-    assert [one.epoch for one in found] == [0, 1, 2]
-    assert found[-1] == look(seen, data.load(run), 2, per_class=10)
-    assert found[0].probes != found[-1].probes
+def output(words: str) -> str:
+    """What the cell that contains ``words`` has printed, as it is stored."""
+    (cell,) = (c for c in CELLS if c["cell_type"] == "code" and words in source(c))
+    found = [
+        "".join(out["text"] if "text" in out else out["data"].get("text/plain", ""))
+        for out in cell["outputs"]
+    ]
+    return "\n".join(found)
 
 
-def test_the_quick_probe_is_a_ridge_classifier() -> None:
-    torch.manual_seed(0)
-    labels = torch.randint(0, 4, (230,))
-    x = 5 + torch.randn(230, 20) + torch.randn(4, 20)[labels]
-    x[:, 3] = 1  # constant
-    (a, b), (la, lb) = x.split([30, 200]), labels.split([30, 200])
-    scaled = [((part - a.mean(0)) / a.std(0).clamp_min(1e-6)).numpy() for part in (a, b)]
-    for penalty in (0.01, 1.0):
-        theirs = RidgeClassifier(alpha=30 * penalty).fit(scaled[0], la.numpy())
-        share = theirs.score(scaled[1], lb.numpy())
-        assert quick_probe((a, la), (b, lb), penalty) == pytest.approx(share)
-        assert 0.5 < share < 1
+def made_up(settings: Settings) -> list[Record]:
+    """The study long with these settings; accuracies from nowhere."""
+    base = next(r for r in readable(RESULTS / "long") if r.experiment.method == "bp")
+    found = []
+    for (method, norm), seeds in settings.items():
+        for seed in seeds:
+            rng = random.Random(f"{method} {norm} {seed}")
+            e = base.experiment.but(method=method, norm=norm, seed=seed)
+            history: list[Any] = [
+                row | ({"test_acc": rng.random()} if row["test_acc"] is not None else {})
+                for row in base.history
+            ]
+            results = base.results | {"test_acc": history[-1]["test_acc"]}
+            found.append(
+                replace(
+                    base, experiment=e, identity=identity(e), history=history, results=results,
+                    folder=Path("nowhere"),
+                )
+            )  # fmt: skip
+    return found
+
+
+def told(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """What the cells about the study long print if it holds these records; and their names."""
+    monkeypatch.setattr(lab, "evidence", lambda: {"long": records}, raising=False)
+    wanted = (
+        "from statistics import",
+        "NAMES = {",
+        "def head_start(",
+        'question = "',
+        "def told(",
+        "def paired_test(",
+        "for step, gaps in recorded.items():",
+        "wanted = [",
+        "lab.show_table(lab.verdicts(judged))",
+        "first = judged[0]",
+    )
+    names: dict[str, Any] = {}
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        for cell in CELLS:
+            if cell["cell_type"] != "code" or not any(w in source(cell) for w in wanted):
+                continue
+            if "in recorded.items():" in source(cell):
+                steps = defined(LESSON, "step_gaps", **names | {"STEPS": STEPS})
+                names["recorded"] = steps(names["long"], 100)
+            exec(source(cell), names)
+    return shown.getvalue(), names
+
+
+STEPS = {
+    "losses": ("scl-long", "bp"),
+    "cuts": ("delog-scl", "scl-long"),
+    "both": ("delog-scl", "bp"),
+}
+
+
+def mean_to(record: Record, last: int) -> float:
+    rows: list[dict[str, Any]] = [dict(row) for row in record.history]
+    inside = [r["test_acc"] for r in rows if r["test_acc"] is not None and r["epoch"] <= last]
+    return float(np.mean(inside))
 
 
 def test_one_component_is_bp_to_the_last_bit() -> None:
@@ -68,66 +124,142 @@ def test_one_component_is_bp_to_the_last_bit() -> None:
     assert all(torch.equal(p, q) for p, q in pairs)
 
 
-def test_the_first_images_of_each_class_are_what_a_probe_learns_from() -> None:
-    """A probe on features that hold nothing but noise is near chance; the network is as it was."""
-    run = train(tiny(limit=120))
-    images = data.load(run.experiment)
-    before = [p.clone() for p in run.model.state_dict().values()]
-    seen = look(run, images, 2, per_class=3)
-    assert not run.model.training
-    assert all(map(torch.equal, before, run.model.state_dict().values()))
-    assert len(seen.probes) == len(seen.separation) == run.experiment.depth
-    assert all(0 <= value <= 1 for value in (*seen.probes, *seen.separation))
-
-
-def made_up(components: int, seed: int, curve: list[float]) -> Record:
-    """A record with the given test accuracies."""
-    run = tiny(components=components, seed=seed, epochs=len(curve))
-    history: list[Any] = [{"epoch": n, "test_acc": share} for n, share in enumerate(curve, 1)]
-    run = planned(run)
-    return Record(run, identity(run), {}, history, {}, {}, "")
-
-
-RUNS = [
-    made_up(5, 0, [0.50, 0.60]),
-    made_up(5, 1, [0.40, 0.70]),
-    made_up(1, 0, [0.30, 0.70]),
-    made_up(1, 1, [0.10, 0.70]),
-    made_up(2, 1, [0.20, 0.70]),
-]
-
-
-def test_gains_are_differences_of_the_same_seed() -> None:
-    assert defined("05_short_flows", "gains")(RUNS) == {
-        "5 short gradient flows": {
-            1: pytest.approx([0.2, 0.3]),
-            2: pytest.approx([-0.1, 0.0]),
-        },
-        "2 short gradient flows": {1: pytest.approx([0.1]), 2: pytest.approx([0.0])},
-    }
-
-
-def test_cuts_are_compared_with_the_single_flow_by_seed() -> None:
-    pairs = defined("05_short_flows", "against_single")(
-        RUNS, lambda run: run.history[0]["test_acc"]
+@pytest.mark.parametrize("level", [0.95, 0.99])
+def test_the_paired_test_is_students(level: float) -> None:
+    cell = defined(
+        LESSON, "paired_test", stats=stats, mean=np.mean, stdev=lambda x: np.std(x, ddof=1)
     )
-    assert pairs == {
-        "5 flows - single": ({0: 0.5, 1: 0.4}, {0: 0.3, 1: 0.1}),
-        "2 flows - single": ({1: 0.2}, {0: 0.3, 1: 0.1}),
-    }
+    one, other = np.random.default_rng(0).normal(0.5, 0.1, (2, 6))
+    expected = stats.ttest_rel(one, other)
+    low, high = expected.confidence_interval(level)
+    assert cell(list(one - other), level) == pytest.approx(
+        ((one - other).mean(), low, high, expected.pvalue)
+    )
 
 
-def test_blocks_are_drawn_by_epoch_with_a_value_for_each_seed() -> None:
-    looks = {
-        tiny(components=k, seed=seed): [
-            Look(0, [0.2, 0.4], [0.1, 0.3]),
-            Look(1, [0.5 + seed / 10, 0.6], [0.2, k / 10]),
-        ]
-        for k in (5, 1)
-        for seed in (0, 1)
+def test_equal_gaps_are_tested_too() -> None:
+    cell = defined(
+        LESSON, "paired_test", stats=stats, mean=np.mean, stdev=lambda x: np.std(x, ddof=1)
+    )
+    assert cell([0.0, 0.0])[-1] == pytest.approx(1)
+    assert cell([0.1, 0.1, 0.1])[-1] < 0.001
+
+
+def test_the_probe_is_a_ridge_classifier() -> None:
+    torch.manual_seed(0)
+    labels = torch.randint(0, 4, (230,))
+    x = (5 + torch.randn(230, 20) + torch.randn(4, 20)[labels]).double()
+    (a, b), (la, lb) = x.split([30, 200]), labels.split([30, 200])
+    scaled = [((part - a.mean(0)) / a.std(0)).numpy() for part in (a, b)]
+    probe = defined(LESSON, "least_squares_probe", torch=torch, F=torch.nn.functional)
+    for penalty in (0.01, 1.0):
+        theirs = RidgeClassifier(alpha=30 * penalty).fit(scaled[0], la.numpy())
+        share = theirs.score(scaled[1], lb.numpy())
+        assert quick_probe((a, la), (b, lb), penalty) == pytest.approx(share)
+        assert probe((a, la), (b, lb), penalty) == pytest.approx(share)
+        assert 0.5 < share < 1
+
+
+def test_each_half_of_the_images_reads_the_other() -> None:
+    class Kept:
+        epochs, labels = [0, 10], [0, 1, 0, 1]
+        scores = np.arange(2 * 2 * 4 * 3, dtype=np.float32).reshape(2, 2, 4, 3)
+
+    seen = []
+
+    def probe(fit: Any, test: Any) -> float:
+        seen.append([fit[0][:, 0].tolist(), fit[1].tolist(), test[0][:, 0].tolist()])
+        return len(seen) / 10
+
+    read = defined(LESSON, "read_from_blocks", torch=torch, mean=mean)
+    assert list(read(Kept, 10, probe)) == pytest.approx([0.15, 0.35])
+    assert seen[0] == [[24, 30], [0, 0], [27, 33]]
+    assert seen[1] == [[27, 33], [1, 1], [24, 30]]
+    assert seen[2][0] == [36, 42]
+
+
+def test_the_lesson_agrees_with_the_packages_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three seeds of everything: the same mean and interval by hand as in claim 6."""
+    records = made_up(ALL)
+    text, names = told(records, monkeypatch)
+    runs = {(r.experiment.method, r.experiment.norm, r.experiment.seed): r for r in records}
+    gaps = [
+        mean_to(runs["delog-scl", "none", s], 100) - mean_to(runs["bp", "none", s], 100)
+        for s in (3, 4, 5)
+    ]
+    assert names["lead"] == pytest.approx(gaps)
+    finding = names["judged"][0].deciding[0]
+    assert finding.mean == pytest.approx(np.mean(gaps))
+    package, by_hand = (re.findall(r"[-+]\d+\.\d\d", line) for line in text.splitlines()[-2:])
+    assert package == by_hand == [f"{100 * finding.low:+.2f}", f"{100 * finding.high:+.2f}"]
+    for claim in names["judged"]:
+        for found in claim.deciding:
+            if found.study == "long":
+                assert f"{found.seeds} of {found.planned} seeds: {found.verdict}" in text
+
+
+def test_the_steps_add_up_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, names = told(made_up(ALL), monkeypatch)
+    steps = names["recorded"]
+    assert len(steps["both"]) == 3
+    for losses, cuts, both in zip(*(steps[s] for s in ("losses", "cuts", "both")), strict=True):
+        assert losses + cuts == pytest.approx(both)
+
+
+def test_the_digits_differ_in_losses_and_cuts_alone() -> None:
+    """All choices that two of the ways share are equal, and so are blocks, classifier, batches."""
+    small = lab.experiment(width=0.25, epochs=4)
+    runs = defined(LESSON, "on_digits", lab=lab)
+    ways = [runs(method, 0.002)[1] for method in ("bp", "scl-long", "delog-scl", "early-exit")]
+    assert [way.seed for way in runs("bp", 0.002)] == list(range(6))
+    weights, batches = [], []
+    for way in ways:
+        shared = way.choices().keys() & small.choices().keys() - {"method", "seed", "lr"}
+        assert {way.get(name) == small.get(name) for name in shared} == {True}
+        assert (way.lr, way.seed) == (0.002, 1)
+        layers = [layer for part in methods.build(way).parts() for layer in part.layers]
+        weights.append(torch.cat([p.flatten() for layer in layers for p in layer.parameters()]))
+        batches.append(next(lab.train_batches(way, data.load(way), epoch=0))[0])
+    for other in (1, 2, 3):
+        assert torch.equal(weights[0], weights[other])
+        assert torch.equal(batches[0], batches[other])
+
+
+def test_few_records_are_told_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control without a run, seeds that only one method has, and a run that diverged."""
+    records = made_up({("bp", "none"): (3, 4, 5), ("delog-scl", "none"): (3, 4)})
+    (lost,) = (r for r in records if (r.experiment.method, r.experiment.seed) == ("delog-scl", 4))
+    records.remove(lost)
+    records.append(replace(lost, results={"state": "diverged"}))
+    text, names = told(records, monkeypatch)
+    assert len(names["lead"]) == 1
+    assert "losses: no runs" in text
+    assert text.count("n = 1") >= 3
+    assert "interval" not in text
+    assert "not decided" in text
+    assert "BP 3, SCL, one flow 0, Delog-SCL 1" in text
+
+
+def test_prose_about_records_is_so() -> None:
+    """What the text says of the two records that it names, and of the digits."""
+    (stuck,) = (r for r in readable(RESULTS / "start") if r.experiment.epochs == 150)
+    accuracies = [row["test_acc"] for row in stuck.history if row["test_acc"] is not None]
+    assert max(accuracies) < 0.11  # it never left chance
+    assert "at best 10.0 %" in output('RESULTS / "start"')
+    shares = {
+        label: [float(share) for share in re.findall(r"(\d+\.\d) (?:±|%$)", line)]
+        for label, line in re.findall(r"^(BP|Delog-SCL): (probe.*)$", output("epoch, table"), re.M)
     }
-    draw = defined("05_short_flows", "block_lines", lab=lab, MEASURES={"probes": "(%)"})
-    table = draw(looks, "probes", "title").table
-    assert table["Block 1: 5 short gradient flows"].tolist() == pytest.approx([20, 55])
-    assert table["Block 1: 5 short gradient flows ±"].tolist() == pytest.approx([0, 50**0.5])
-    assert table["Block 2: single long gradient flow"].tolist() == pytest.approx([40, 60])
+    probe, own = shares["BP"]
+    assert own > probe + 10  # reads far more
+    probe, own = shares["Delog-SCL"]
+    assert own < probe  # reads less
+    assert output("epoch, table").count("same shares: True") == 2
+
+
+def test_there_is_one_verdict() -> None:
+    """Words for what came out of a test are the package's alone."""
+    text = "\n".join(source(cell) for cell in CELLS)
+    assert "lab.differences" not in text
+    assert "lab.recorded(" not in text  # the pilot, which no claim takes
+    assert not re.search(r"within noise|significant|holm", text, re.IGNORECASE)

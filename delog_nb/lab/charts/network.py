@@ -26,7 +26,7 @@ def network(
         ways: by name the components in order, each with ``Layers`` (names), and where it has them
             ``Heads`` (names; ``Used`` are those of a prediction) and a ``Loss``; a component
             without a loss has no gradient, which is how a row shows the path of a prediction.
-            Further entries stand in the table
+            ``Inside`` has, by layer, heads and loss of those after layers before the last one
         title: of the figure
         says: the text alternative; default: the components of each way
 
@@ -42,7 +42,7 @@ def network(
     cuts: list[tuple[float, float]] = []
     most, y, top = 0, 0.0, 0.0
     for row, (name, parts) in enumerate(ways.items()):
-        above = max(_above(part) for part in parts)
+        above = max(_above(own) for part in parts for _, own in _losses(part))
         top, y = (above + 0.9, 0.0) if row == 0 else (top, y - _ROW - above)
         place = 0
         boxes.text(figure, -1.45, y, f"<b>{name}</b>", colors.get(name, SOFT), left=True)
@@ -57,19 +57,13 @@ def network(
                 continue
             if first:
                 cuts.append((first - (1 - WIDTH) / 2, y))
-            middle = place - 1 + WIDTH / 2
-            for number, head in enumerate(part.get("Heads", ())):
-                height = y + _HEAD + number * _PILED
-                boxes.box(figure, place - 1, height, head, effective=head in part.get("Used", ()))
-            loss = y + _above(part) + HIGH / 2 + 0.42
-            words = str(part["Loss"]).replace(" + ", "\n+ ")
-            above = 0.09 * words.count("\n")
-            boxes.text(figure, middle, loss + above, words, colors.get(name, SOFT))
-            arrows = [[(middle, loss - 0.14), (middle, y + _above(part) + HIGH / 2)]]
-            if part.get("Heads"):
-                arrows.append([(middle, y + _HEAD - HIGH / 2), (middle, y + HIGH / 2)])
+            arrows = []
+            for layer, own in _losses(part):
+                at = first + part["Layers"].index(layer)
+                arrows += _loss(figure, at, y, own, colors.get(name, SOFT))
             if place - first > 1:
-                arrows.append([(middle, y - 0.32), (first + WIDTH / 2, y - 0.32)])
+                ends = (place - 1 + WIDTH / 2, first + WIDTH / 2)
+                arrows.append([(x, y - 0.32) for x in ends])
             flows.setdefault(name, []).extend(arrows)
         most = max(most, place)
     boxes.arrows(figure, forward, "forward", FORWARD, "solid")
@@ -81,16 +75,43 @@ def network(
     boxes.finish(figure, title, (-1.5, most), (y - 0.55, top), height)
     rows = [
         {"Way": name, "Component": number}
-        | {key: ", ".join(v) if isinstance(v, list | tuple) else v for key, v in part.items()}
+        | {key: ", ".join(v) for key, v in part.items() if key not in ("Loss", "Inside")}
+        | ({"Loss": _sum(part)} if _sum(part) else {})
         for name, parts in ways.items()
         for number, part in enumerate(parts, 1)
     ]
     return Exhibit(figure, pd.DataFrame(rows), says or _told(title, ways))
 
 
-def _above(part: Mapping[str, Any]) -> float:
-    """How far above its layers a component's last head stands."""
-    count = len(part.get("Heads", ()))
+def _losses(part: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each layer of a component that has a loss, with its heads and the loss."""
+    return [*part.get("Inside", {}).items(), (part["Layers"][-1], part)]
+
+
+def _sum(part: Mapping[str, Any]) -> str:
+    """All losses of a component; empty where it has none."""
+    return " + ".join(own["Loss"] for _, own in _losses(part) if own.get("Loss"))
+
+
+def _loss(
+    figure: go.Figure, place: int, y: float, own: Mapping[str, Any], color: str
+) -> list[list[boxes.Point]]:
+    """Draw heads and loss above the layer at ``place``; the arrows of the gradient to it."""
+    middle, top = place + WIDTH / 2, y + _above(own) + HIGH / 2
+    for number, head in enumerate(own.get("Heads", ())):
+        height = y + _HEAD + number * _PILED
+        boxes.box(figure, place, height, head, effective=head in own.get("Used", ()))
+    words = str(own["Loss"]).replace(" + ", "\n+ ")
+    boxes.text(figure, middle, top + 0.42 + 0.09 * words.count("\n"), words, color)
+    arrows = [[(middle, top + 0.28), (middle, top)]]
+    if own.get("Heads"):
+        arrows.append([(middle, y + _HEAD - HIGH / 2), (middle, y + HIGH / 2)])
+    return arrows
+
+
+def _above(own: Mapping[str, Any]) -> float:
+    """How far above its layer the last head of a loss stands."""
+    count = len(own.get("Heads", ()))
     return _HEAD + (count - 1) * _PILED if count else 0.0
 
 
@@ -98,7 +119,7 @@ def _told(title: str, ways: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     told = []
     for name, parts in ways.items():
         texts = [
-            f"{' '.join(part['Layers'])}" + (f" by {part['Loss']}" if part.get("Loss") else "")
+            f"{' '.join(part['Layers'])}" + (f" by {_sum(part)}" if _sum(part) else "")
             for part in parts
         ]
         told.append(f"{name}: {'; '.join(texts)}")

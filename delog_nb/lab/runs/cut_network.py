@@ -108,11 +108,21 @@ def _cut(code: str, way: Paths) -> list[Any]:
 
 
 def _row(way: Paths, own: Sequence[int]) -> dict[str, Any]:
-    """A component as `network` draws it; what does not read the features is left out."""
-    losses = [loss for loss in way.losses if loss.layer in own]
+    """A component as `network` draws it."""
+    losses = {k: [loss for loss in way.losses if loss.layer == k] for k in own}
+    inside = {_name(way, k): _joined(found) for k, found in losses.items() if found}
+    last = inside.pop(_name(way, own[-1]), {"Heads": [], "Used": [], "Loss": ""})
+    return {"Layers": [_name(way, k) for k in own]} | last | ({"Inside": inside} if inside else {})
+
+
+def _name(way: Paths, number: int) -> str:
+    return lowered(way.layers[number - 1].name)
+
+
+def _joined(losses: Sequence[LocalLoss]) -> dict[str, Any]:
+    """Losses after one layer, with their modules; what does not read the features is left out."""
     reading = [module for loss in losses for module in loss.modules if module.reads]
     return {
-        "Layers": [lowered(way.layers[number - 1].name) for number in own],
         "Heads": list(dict.fromkeys(_word(module) for module in reading)),
         "Used": [_word(module) for module in reading if module.used],
         "Loss": " + ".join(lowered(loss.name) for loss in losses),
@@ -136,7 +146,6 @@ def _table(ways: Mapping[str, Way]) -> pd.DataFrame:
 
 
 def _told(way: Paths, own: Sequence[int]) -> dict[str, Any]:
-    row = _row(way, own)
     layers = [way.layers[number - 1] for number in own]
     losses = [loss for loss in way.losses if loss.layer in own]
     modules = [module for loss in losses for module in loss.modules]
@@ -150,9 +159,9 @@ def _told(way: Paths, own: Sequence[int]) -> dict[str, Any]:
     names = [part.name for part in (*layers, *modules)] + [loss.name for loss in losses]
     kept = sum(way.kept.get(name, 0) for name in names)
     return {
-        "Layers": ", ".join(row["Layers"]),
+        "Layers": ", ".join(lowered(layer.name) for layer in layers),
         "Modules": ", ".join(lowered(module.name) for module in modules),
-        "Loss": row["Loss"],
+        "Loss": " + ".join(lowered(loss.name) for loss in losses),
         "Flow (local gradients)": max(flows),
         "Effective parameters": effective,
         "Affiliated parameters": sum(p.parameters for p in modules if not p.used),

@@ -2,58 +2,111 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import stats
 
 
-def between(features: torch.Tensor, labels: torch.Tensor, weigh: bool = True) -> float:
-    centred = features - features.mean(0)
-    parts = [centred[labels == label] for label in labels.unique()]
-    counts = [len(part) if weigh else len(labels) / len(parts) for part in parts]
-    sums = [n * part.mean(0).square().sum() for n, part in zip(counts, parts, strict=True)]
-    return float(sum(sums) / centred.square().sum())
+def flips(gaps: list[float]) -> np.ndarray:
+    signs = np.array(list(itertools.product((1, -1), repeat=len(gaps))))
+    return (signs * gaps).mean(1)
 
 
-def gap_t(one: list[float], other: list[float], ddof: int = 1) -> float:
-    gaps = np.array(one) - np.array(other)
-    return float(gaps.mean() / gaps.std(ddof=ddof) * len(gaps) ** 0.5)
+def by_scipy(gaps: list[float]) -> float:
+    exact = stats.permutation_test(
+        (gaps,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    return float(exact.pvalue)
+
+
+def both_sides(gaps: list[float]) -> float:
+    return float((abs(flips(gaps)) >= abs(np.mean(gaps)) - 1e-12).mean())
+
+
+def one_flow(
+    blocks: Any, heads: Any, classifier: Any, images: Any, labels: Any, loss: Any, **cut: bool
+) -> torch.Tensor:
+    def way(place: str, r: torch.Tensor) -> torch.Tensor:
+        return r.detach() if cut.get(place) else r
+
+    r, found = images, []
+    for block, head in zip(blocks, heads, strict=True):
+        r = block(way("block", r))
+        found.append(loss(head(way("head", r)), labels))
+    return sum(found) + F.cross_entropy(classifier(way("out", r)), labels)
+
+
+def all_at_the_end(
+    blocks: Any, heads: Any, classifier: Any, images: Any, labels: Any, loss: Any
+) -> torch.Tensor:
+    """Features first, then all losses."""
+    seen = list(itertools.accumulate(blocks, lambda r, block: block(r), initial=images))
+    found = [F.cross_entropy(classifier(seen[-1]), labels)]
+    found += [loss(head(r), labels) for head, r in zip(heads, seen[1:], strict=True)]
+    return torch.stack(found).sum()
+
+
+def chain(start: dict[str, str], end: dict[str, str], first: str = "") -> list[dict[str, str]]:
+    """Losses come before a cut, and go after it; ``first`` is changed before all others."""
+    found = [start]
+    order = ["losses", "flow"] if end["flow"] == "cut" else ["flow", "losses"]
+    order = [*order, *(key for key in start if key not in order)]
+    for key in sorted(order, key=lambda key: key != first):
+        if start[key] != end[key]:
+            found.append(found[-1] | {key: end[key]})
+    return found
 
 
 RIGHT: list[tuple[str, Any]] = [
-    ("first-epoch-above", lambda c, g: next((n + 1 for n, a in enumerate(c) if a >= g), None)),
-    ("class-separation", between),
-    ("class-separation", lambda r, y: torch.tensor(between(r, y))),
-    ("paired-t", gap_t),
-    ("paired-t", lambda a, b: stats.ttest_rel(a, b).statistic),
+    ("sign-flips", both_sides),
+    ("sign-flips", by_scipy),
+    ("find-the-control", one_flow),
+    ("find-the-control", all_at_the_end),
+    ("chain-of-controls", chain),
+    ("chain-of-controls", lambda a, b: tuple(chain(a, b, first="norm"))),
+    ("chain-of-controls", lambda a, b: chain(b, a)[::-1]),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
+    ("sign-flips", lambda g: (flips(g) >= np.mean(g) - 1e-12).mean(), "as far below 0"),
+    ("sign-flips", lambda g: (flips(g) >= abs(np.mean(g)) - 1e-12).mean(), "as far below 0"),
     (
-        "first-epoch-above",
-        lambda c, g: next((n for n, a in enumerate(c) if a >= g), None),
-        "epochs are counted from 1",
+        "sign-flips",
+        lambda g: (abs(flips(g)) > abs(np.mean(g)) + 1e-12).mean(),
+        "are one of the ways, and count",
     ),
+    ("sign-flips", lambda g: both_sides(g) * 2 ** len(g), "not their number"),
+    ("sign-flips", lambda g: 1 - both_sides(g), "not less"),
+    ("sign-flips", lambda g: 0.5, "ways to set the signs"),
     (
-        "first-epoch-above",
-        lambda c, g: next((n for n, a in enumerate(c, 1) if a > g), None),
-        "an accuracy equal to the goal reaches it",
+        "find-the-control",
+        lambda *args: one_flow(*args, head=True, out=True),
+        "no loss reaches the blocks",
     ),
+    ("find-the-control", lambda *args: one_flow(*args, out=True), "do not hear the cross-entropy"),
+    ("find-the-control", lambda *args: one_flow(*args, head=True), "leave it BP"),
     (
-        "first-epoch-above",
-        lambda c, g: next((n for n, a in enumerate(c, 1) if a >= g), len(c)),
-        "the goal is never reached",
+        "find-the-control",
+        lambda *args: one_flow(*args, block=True, out=True),
+        "that is Delog-SCL",
     ),
-    ("class-separation", lambda r, y: 1 - between(r, y), "the share within classes"),
-    ("class-separation", lambda r, y: -between(r, y), "a share lies between 0 and 1"),
-    ("class-separation", lambda r, y: between(r, y, False), "a class counts as often"),
-    ("class-separation", lambda r, y: between(r, y) / 2, "from the mean of all images"),
-    ("paired-t", lambda a, b: gap_t(b, a), "the first minus the second"),
-    ("paired-t", lambda a, b: gap_t(a, b, 0), "seeds minus 1"),
-    ("paired-t", lambda a, b: gap_t(a, b) / len(a) ** 0.5, "divided by √n"),
-    ("paired-t", lambda a, b: stats.ttest_ind(a, b).statistic, "unrelated"),
-    ("paired-t", lambda a, b: 0.0, "take the difference of each seed"),
+    ("find-the-control", lambda *args: one_flow(*args, block=True), "between the blocks"),
+    ("find-the-control", lambda *args: 2 * one_flow(*args), "are not those of all local losses"),
+    ("find-the-control", lambda *args: one_flow(*args) + 1, "the gradients are right, but"),
+    ("find-the-control", lambda *args: one_flow(*args).item(), "return the loss, a tensor"),
+    ("chain-of-controls", lambda a, b: [a, b], "has 2 suspects"),
+    ("chain-of-controls", lambda a, b: chain(a, b, first="flow"), "no gradient reaches"),
+    ("chain-of-controls", lambda a, b: [a, *chain(a, b)], "are enough"),
+    ("chain-of-controls", lambda a, b: chain(a, b)[1:], "begins with the first setting"),
+    (
+        "chain-of-controls",
+        lambda a, b: [a, {k: v for k, v in a.items() if k != "norm"}, *chain(a, b)[1:]],
+        "each setting makes all choices",
+    ),
+    ("chain-of-controls", lambda a, b: a, "return a list of settings"),
 ]
