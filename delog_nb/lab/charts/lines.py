@@ -56,7 +56,8 @@ def lines(
         log: the logarithmic axes: "x", "y" or "xy"
         marks: names that are drawn as marks alone, in the colour of the line before, which has none
         levels: by name a value for all x, or with ``panels`` by panel: grey dotted lines
-        styles: by name whose colour and dash it takes: a method's label, or a place in the palette
+        styles: by name whose colour and dash it takes: a method's label, a place in the palette, or
+            "neutral" for what is no method
         grey: names that stay in the background
         digits: format specification of the table's numbers
         says: the text alternative; default: where each line begins and ends

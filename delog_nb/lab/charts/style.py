@@ -22,8 +22,16 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid",
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
+NEUTRAL = "neutral"  # of what is no method: inks, in turn
+_INKS = (
+    {"color": INK, "dash": "solid", "symbol": "circle"},
+    {"color": SOFT, "dash": "dash", "symbol": "square-open"},
+    {"color": INK, "dash": "dot", "symbol": "diamond"},
+    {"color": SOFT, "dash": "dashdot", "symbol": "triangle-up-open"},
+)
 
-Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
+# by name, whose style it takes: another name's, a place's, or NEUTRAL
+Styles = Mapping[str, str | int]
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
@@ -61,8 +69,8 @@ def line_style(place: int) -> dict[str, Any]:
     return {"color": COLORS[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
 
 
-def _method_style_of(name: str) -> dict[str, Any] | None:
-    """A method's style by its label; of a variant of it (``BP, K = 1``) dotted."""
+def style_of_method(name: str) -> dict[str, Any] | None:
+    """A method's style by its label; of a variant of it (``BP, K = 1``) dotted; else None."""
     for method, entry in METHODS.items():
         if name == entry.label:
             return method_style(method)
@@ -73,7 +81,7 @@ def _method_style_of(name: str) -> dict[str, Any] | None:
 
 def style_of(name: str, place: int) -> dict[str, Any]:
     """A method's style by its label or that of a variant; else by place."""
-    return _method_style_of(name) or line_style(place)
+    return style_of_method(name) or line_style(place)
 
 
 def styles_of(
@@ -81,15 +89,16 @@ def styles_of(
 ) -> dict[str, dict[str, Any]]:
     """A style for each name: methods' own, the others in turn, in colours that none has yet.
 
-    ``styles`` has, by name, the name whose style it takes, or a place; those of ``like_before``
-    look like the name before.
+    ``styles`` has, by name, the name whose style it takes, a place, or `NEUTRAL`; those of
+    ``like_before`` look like the name before.
     """
     names = list(names)
     looks = {name: (styles or {}).get(name, name) for name in names}
+    neutral = [name for name, look in looks.items() if look == NEUTRAL]
     chosen = {
-        name: line_style(look) if isinstance(look, int) else _method_style_of(look)
+        name: line_style(look) if isinstance(look, int) else style_of_method(look)
         for name, look in looks.items()
-    }
+    } | {name: _INKS[k % len(_INKS)] for k, name in enumerate(neutral)}
     taken = {style["color"] for style in chosen.values() if style}
     free = [k for k in range(len(COLORS)) if COLORS[k] not in taken] or [*range(len(COLORS))]
     found: dict[str, dict[str, Any]] = {}

@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
 from delog_nb.lab.charts.played import Played
-from delog_nb.lab.charts.style import dressed, styles_of
+from delog_nb.lab.charts.style import INK, dressed, style_of_method
 from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separation
 
 _LEVELS = 127
@@ -28,11 +28,13 @@ def features_in_motion(
 ) -> Exhibit:
     """Where test images lie after each block, epoch by epoch, in a row for each way to train.
 
+    A row may also be another place in the network, such as z_l (`delog_nb.measure.features`).
     The two dimensions are those of `delog_nb.measure.features.plane`. The table has, for each epoch
     and block, how many times as far apart images of two classes are as two of one class.
 
     Args:
-        ways: by name what was kept of a run; of the same test images after the same epochs
+        ways: by name what was kept of a run; of the same test images after the same epochs. A
+            method's label, alone or before a colon, gives the row its colour
         title: of the figure
         classes: their names; default: their numbers
         says: the text alternative; default: the table's last row
@@ -56,7 +58,8 @@ def features_in_motion(
     apart = {name: separation(found) for name, found in ways.items()}
     target = plane(first)[-1, -1]  # an image lies in a like place in all rows
     points = {name: _points(plane(found, target)) for name, found in ways.items()}
-    styles = styles_of(ways)
+    looks = {name: style_of_method(name) for name in ways}
+    colors = {name: str(look["color"]) if look else INK for name, look in looks.items()}
     data = {
         "title": title,
         "classes": names,
@@ -68,7 +71,7 @@ def features_in_motion(
         "ways": [
             {
                 "name": name,
-                "color": styles[name]["color"],
+                "color": colors[name] if looks[name] else "currentColor",
                 "codes": base64.b64encode(points[name].tobytes()).decode(),
                 "separation": apart[name].round(2).tolist(),
             }
@@ -85,7 +88,6 @@ def features_in_motion(
         f"After epoch {first.epochs[-1]} and the last block, images of two classes are {told} "
         f"times as far apart as images of one class",
     )
-    colors = {name: str(style["color"]) for name, style in styles.items()}
     figure = _last_epoch({n: p[-1] for n, p in points.items()}, first.labels, colors, title)
     return Played(figure, table, says or default, ".2f", "features", data)
 
