@@ -99,14 +99,14 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
     assert "lab.outcome(" in text
     assert "## Summary" in text
     assert "**Where this comes from:**" in text
-    counts = collections.Counter(tag for cell in notebook.cells for tag in tags(cell))
+    counts = collections.Counter(tag for cell in code(notebook) for tag in tags(cell))
     assert 2 <= counts["exercise"] <= 4
     assert counts["exercise"] == counts["solution"] == counts["check"]
     assert text.count("<summary>Hint</summary>") == counts["exercise"]
 
 
 # lessons that are not yet written by these rules
-OLD = {path.stem for path in LESSON_FILES}
+OLD = {path.stem for path in LESSON_FILES} - {"01_one_network_four_ways"}
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
 
@@ -246,5 +246,5 @@ def test_every_exercise_belongs_to_a_lesson_and_says_when_it_is_not_done() -> No
 
 
 def test_a_check_of_an_unknown_exercise_is_one_sentence() -> None:
-    with pytest.raises(ValueError, match=r"no exercise 'acuracy' \(did you mean 'accuracy'\?\)"):
-        check("acuracy", 1)
+    with pytest.raises(ValueError, match=r"no exercise 'spred' \(did you mean 'spread'\?\)"):
+        check("spred", 1)

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-from delog_nb.instruments.processes import PeakMemory
-
 # holds 80 MB, and starts another one that does, argv[1] times; both say so and wait
 HOLDS = """
 import subprocess, sys
@@ -15,18 +13,25 @@ if left:
 else:
     sys.stdin.read()
 """
+# in a process of its own, which has started nothing else
+WATCHES = """
+import subprocess, sys
+from delog_nb.instruments.processes import PeakMemory
+started, holds, *without = sys.argv[1:]
+with PeakMemory(without) as memory:
+    words = [sys.executable, "-c", holds, str(int(started) - 1), holds]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for _ in range(int(started)):
+        assert child.stdout.readline() == "held\\n"
+child.communicate("")
+print(memory.bytes)
+"""
 
 
-def most_bytes(started: int, without: tuple[str, ...] = ()) -> int:
+def most_bytes(started: int, *without: str) -> int:
     """What is seen of ``started`` processes, one started by the other."""
-    words = [sys.executable, "-c", HOLDS, str(started - 1), HOLDS]
-    with PeakMemory(without) as memory:
-        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        for _ in range(started):
-            assert child.stdout.readline() == "held\n"
-    child.communicate("")
-    return memory.bytes
+    words = [sys.executable, "-c", WATCHES, str(started), HOLDS, *without]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
 def test_processes_that_are_started_count_and_theirs_too() -> None:
@@ -36,4 +41,4 @@ def test_processes_that_are_started_count_and_theirs_too() -> None:
 
 
 def test_a_program_that_is_left_out_takes_what_it_starts_with_it() -> None:
-    assert most_bytes(2, without=("python",)) == 0
+    assert most_bytes(2, "python") == 0

@@ -3,50 +3,133 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from random import Random
 from statistics import mean, stdev
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from delog_nb import methods
-from delog_nb.course import COMPARED
-from delog_nb.course.exercises import Question, exercise, itself, many, once
+from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
 from delog_nb.course.replies import ANYTHING, NUMBERS, shown, tell
-from delog_nb.experiment import Experiment
 
 
-@exercise("count-components", once, itself, ANYTHING)
-def count_components(answer: dict[str, int]) -> str | None:
-    """Components of a network of six blocks and a classifier, by method."""
-    if not isinstance(answer, dict) or set(answer) != set(COMPARED):
-        return f"give a dictionary with the keys {', '.join(map(repr, COMPARED))}"
-    for name in COMPARED:
-        with torch.device("meta"):
-            built = methods.build(Experiment(preset="quick", method=name, depth=6))
-        if answer[name] != len(built.components):
+def _blocks_and_cuts(rng: Random) -> Question:
+    blocks = [f"f{n + 1}" for n in range(rng.randint(2, 9))]
+    cuts = sorted(rng.sample(range(1, len(blocks)), rng.randint(0, len(blocks) - 1)))
+    return blocks, cuts
+
+
+@exercise(
+    "cut-after",
+    many(12, _blocks_and_cuts, after=[(["f1", "f2", "f3"], [1])]),
+    wants=ANYTHING._replace(words="return a list of pieces, each a list of blocks"),
+)
+def cut_after(given: list[list[str]], blocks: list[str], cuts: list[int]) -> str | None:
+    """The pieces that cuts after some of the blocks make."""
+    pieces = [list(piece) for piece in given]
+    ends = [*cuts, len(blocks)]
+    right = [blocks[a:b] for a, b in zip([0, *cuts], ends, strict=True)]
+    if pieces == right:
+        return None
+    said = f"cuts after {cuts or 'no block'} of {len(blocks)} blocks give {shown(pieces)}"
+    there = [block for piece in pieces for block in piece]
+    if there == [block for piece in right[:-1] for block in piece]:
+        return f"{said}: the blocks after the last cut are missing"
+    if there != blocks:
+        return f"{said}: together the pieces have to be all blocks, each once and in order"
+    return f"{said}, and the first piece has to end with block {ends[0]}"
+
+
+class _Scaled(nn.Module):
+    """A local loss with a module of its own; a factor of 0 leaves no gradient."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.own, self.factor = nn.Linear(4, 4), factor
+
+    def forward(self, r: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return self.factor * (self.own(r) - target).square().mean(), target
+
+
+def _changed(step: Callable[..., Any], seed: int, count: int) -> Any:
+    """By loss, which pieces and which losses' modules a step with this loss alone changes.
+
+    Or a text, where a loss flowed into a graph that had been freed.
+    """
+    found = []
+    for place in range(count):
+        with seeded(seed):
+            pieces = [nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(count)]
+            goals = [_Scaled(float(n == place)) for n in range(count)]
+            batch, target = torch.randn(6, 4), torch.randn(6, 4)
+        both = [nn.ModuleList(pair) for pair in zip(pieces, goals, strict=True)]
+        optimizers = [torch.optim.SGD(module.parameters(), 0.1) for module in both]
+        modules = [*pieces, *goals]
+        before = [[p.detach().clone() for p in module.parameters()] for module in modules]
+        try:
+            step(pieces, goals, optimizers, batch, target)
+        except RuntimeError as error:
+            if "second time" not in str(error):
+                raise
+            return str(error)
+        found.append(
+            [
+                any(not torch.equal(p, q) for p, q in zip(module.parameters(), old, strict=True))
+                for module, old in zip(modules, before, strict=True)
+            ]
+        )
+    return found
+
+
+@exercise(
+    "repaired-step", lambda rng: [(rng.getrandbits(32), n) for n in (1, 3)], _changed, ANYTHING
+)
+def repaired_step(given: Any, seed: int, count: int) -> str | None:  # noqa: ARG001
+    """A step in which each loss changes its own piece and its own module, and nothing else."""
+    if isinstance(given, str):
+        return (
+            "a loss flows down into the piece below, whose graph is freed by then: nothing is "
+            "detached between the pieces"
+        )
+    if [len(changed) for changed in given] != [2 * count] * count:
+        raise TypeError
+    for place, changed in enumerate(given):
+        pieces, goals = changed[:count], changed[count:]
+        if not pieces[place]:
             return (
-                f"{COMPARED[name].label} does not train {shown(answer[name])} components here: "
-                f"count the losses in its row of the picture, and think of two blocks more"
+                f"loss {place + 1} of {count} does not change its own piece: what stands between "
+                f"the two?"
             )
+        if not goals[place]:
+            return f"loss {place + 1} of {count} does not change its own module"
+        others = [n + 1 for n in range(count) if n != place and (pieces[n] or goals[n])]
+        if others:
+            return f"loss {place + 1} of {count} also changes piece {others[0]}"
     return None
 
 
-def _logits(rng: Random) -> Question:
-    count, classes = rng.randint(1, 50), rng.randint(2, 12)
-    logits, labels = torch.randn(count, classes), torch.randint(0, classes, (count,))
-    logits[0, labels[0]] = 9.0  # at least one hit
-    return logits, labels
+KEPT = (40, 40, 20, 20, 10, 10, 5, 5)  # MB, by block
 
 
-@exercise("accuracy", many(20, _logits))
-def accuracy(given: float, logits: Tensor, labels: Tensor) -> str | None:
-    """Share of rows of logits whose largest entry is at the label."""
-    rows = zip(logits.tolist(), labels.tolist(), strict=True)
-    hits, count = sum(row.index(max(row)) == label for row, label in rows), len(labels)
-    percent = f"it gives {given:.1f} where {hits} of {count} are hits: a share is from 0 to 1"
-    otherwise = f"it gives {given:.3f} where {hits} of {count} rows have their maximum at the label"
-    return tell(given, hits / count, [(100 * hits / count, percent)], otherwise, rel_tol=1e-5)
+@exercise("two-cuts", once, itself, NUMBERS._replace(words="give two block numbers"))
+def two_cuts(given: list[float]) -> str | None:
+    """Cuts after two of eight blocks that leave the least in the largest piece."""
+    cuts = sorted(given)
+    if len(set(cuts)) != 2 or not all(cut in range(1, len(KEPT)) for cut in cuts):
+        return f"give two different block numbers from 1 to {len(KEPT) - 1}, such as [3, 6]"
+    a, b = map(int, cuts)
+    kept = [sum(KEPT[:a]), sum(KEPT[a:b]), sum(KEPT[b:])]
+    least = min(
+        max(sum(KEPT[:i]), sum(KEPT[i:j]), sum(KEPT[j:]))
+        for j in range(2, len(KEPT))
+        for i in range(1, j)
+    )
+    if max(kept) == least:
+        return None
+    words = f"{kept[0]}, {kept[1]} and {kept[2]} MB"
+    return f"the pieces keep {words}, so that a step takes {max(kept)} MB: it can do with less"
 
 
 @exercise(

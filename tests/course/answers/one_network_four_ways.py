@@ -6,24 +6,86 @@ import statistics
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
+
+
+def pieces_one_by_one(blocks: list[str], cuts: list[int]) -> list[list[str]]:
+    pieces: list[list[str]] = [[]]
+    for number, block in enumerate(blocks, 1):
+        pieces[-1].append(block)
+        if number in cuts:
+            pieces.append([])
+    return pieces
+
+
+def head_alone(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    for piece, goal, step in zip(pieces, goals, steps, strict=True):
+        r = piece(r)
+        value, target = goal(r.detach(), target)
+        step.zero_grad()
+        value.backward()
+        step.step()
+
+
+def uncut(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    for piece, goal, step in zip(pieces, goals, steps, strict=True):
+        r = piece(r)
+        value, target = goal(r, target)
+        step.zero_grad()
+        value.backward()
+        step.step()
+
+
+def one_sum(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    values = []
+    for piece, goal in zip(pieces, goals, strict=True):
+        r = piece(r)
+        value, target = goal(r, target)
+        values.append(value)
+    sum(values).backward()
+    for step in steps:
+        step.step()
+
+
+def cut_above(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    for piece, goal, step in zip(pieces, goals, steps, strict=True):
+        r = piece(r)
+        value, target = goal(r, target)
+        r = r.detach()
+        value.backward()
+        step.step()
+
 
 RIGHT: list[tuple[str, Any]] = [
-    ("count-components", {"al": 6, "bp": 1, "delog-scl": 7, "early-exit": 7}),
-    ("accuracy", lambda z, y: sum(r.argmax() == k for r, k in zip(z, y, strict=True)) / len(y)),
+    ("cut-after", pieces_one_by_one),
+    ("repaired-step", cut_above),
+    ("two-cuts", (3, 1)),
     ("spread", lambda values: (np.mean(values), np.std(values, ddof=1))),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
-    ("count-components", {"bp": 1}, "give a dictionary with the keys 'bp', 'early-exit'"),
-    (
-        "count-components",
-        {"al": 7, "bp": 1, "delog-scl": 7, "early-exit": 7},
-        "AL does not train 7 components",
-    ),
-    ("accuracy", lambda z, y: 100 * (z.argmax(1) == y).float().mean(), "a share is from 0 to 1"),
-    ("accuracy", lambda z, y: (z.argmin(1) == y).float().mean(), "rows have their maximum"),
-    ("accuracy", lambda z: 0, "it raised TypeError"),
+    ("cut-after", lambda b, c: pieces_one_by_one(b, c)[:-1], "the blocks after the last cut are"),
+    ("cut-after", lambda b, c: [[x] for x in b], "the first piece has to end with block"),
+    ("cut-after", lambda b, c: [b, *([b[k:] for k in c])], "all blocks, each once and in order"),
+    ("cut-after", lambda b, c: len(c), "return a list of pieces"),
+    ("repaired-step", head_alone, "loss 1 of 1 does not change its own piece"),
+    ("repaired-step", uncut, "nothing is detached between the pieces"),
+    ("repaired-step", one_sum, "loss 2 of 3 also changes piece 1"),
+    ("repaired-step", lambda *given: None, "loss 1 of 1 does not change its own piece"),
+    ("repaired-step", lambda pieces: None, "it raised TypeError"),
+    ("two-cuts", [3, 6], "a step takes 100 MB"),
+    ("two-cuts", [2, 5], "a step takes 80 MB"),
+    ("two-cuts", [4], "give two different block numbers"),
+    ("two-cuts", [0, 9], "give two different block numbers"),
     ("spread", lambda v: (statistics.mean(v), statistics.pstdev(v)), "divides by n - 1"),
     ("spread", lambda v: (max(v), statistics.stdev(v)), "the mean of"),
     ("spread", statistics.mean, "return two numbers, the mean and the deviation, not 0."),

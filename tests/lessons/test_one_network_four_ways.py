@@ -1,0 +1,81 @@
+"""Lesson 1: its loop cuts where it says; what it says of blocks holds for three seeds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+from support.runs import ROOT
+from torch import nn
+
+from delog_nb import data, lab
+from delog_nb.measure.features import features_in_training, separation
+
+LESSON = ROOT / "notebooks" / "solutions" / "01_one_network_four_ways.ipynb"
+
+
+def defined(name: str) -> Any:
+    """A function of the lesson."""
+    (cell,) = (
+        cell.source
+        for cell in nbformat.read(LESSON, as_version=4).cells
+        if cell.source.startswith(f"def {name}(")
+    )
+    names: dict[str, Any] = {"torch": torch, "nn": nn, "F": F}
+    exec(cell, names)
+    return names[name]
+
+
+def classify(r: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return F.cross_entropy(r, target), target
+
+
+def test_with_one_piece_the_loop_is_backpropagation() -> None:
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    plain = copy.deepcopy(ours)
+    step = defined("train_step")
+    mine, other = (torch.optim.SGD(net.parameters(), 0.1) for net in (ours, plain))
+    for _ in range(3):
+        batch, labels = torch.randn(5, 6).double(), torch.randint(0, 3, (5,))
+        step([ours], [classify], [mine], batch, labels)
+        other.zero_grad()
+        F.cross_entropy(plain(batch), labels).backward()
+        other.step()
+    for p, q in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_a_loss_changes_its_own_piece_and_no_other() -> None:
+    step = defined("train_step")
+    for place in range(3):
+        pieces = [nn.Linear(4, 4) for _ in range(3)]
+
+        def loss(
+            r: torch.Tensor, target: torch.Tensor, *, counts: bool
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return float(counts) * r.square().sum(), target
+
+        goals = [lambda r, t, n=n: loss(r, t, counts=n == place) for n in range(3)]  # noqa: B023
+        before = [piece.weight.detach().clone() for piece in pieces]
+        optimizers = [torch.optim.SGD(piece.parameters(), 0.1) for piece in pieces]
+        step(pieces, goals, optimizers, torch.randn(5, 4), torch.zeros(5))
+        changed = [not torch.equal(p.weight, q) for p, q in zip(pieces, before, strict=True)]
+        assert changed == [n == place for n in range(3)]
+
+
+@pytest.mark.long
+def test_which_block_groups_the_classes_further_holds_for_three_seeds() -> None:
+    run = lab.experiment()
+    images = data.load(run)
+    for seed in range(3):
+        bp, scl = (
+            separation(features_in_training(run.but(method=name, seed=seed), images))[-1]
+            for name in ("bp", "delog-scl")
+        )
+        assert scl[0] > bp[0]
+        assert scl[-1] < bp[-1]
