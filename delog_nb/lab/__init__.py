@@ -20,7 +20,7 @@ _NAMES = {
     "asks.predict": ("outcome", "predict"),
     "asks.pick": ("pick",),
     "asks.explore": ("Choice", "explore"),
-    "asks.quiz": ("quiz_question", "quiz_score"),
+    "asks.quiz": ("quiz",),
     "asks.workbench": ("Lab",),
     "delog_nb.course.exercises": ("check",),
     "delog_nb.course.syllabus": ("course",),

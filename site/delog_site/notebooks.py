@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import html
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from delog_nb.course.questions import Asked, draw
 from delog_site.links import Links
 from delog_site.outputs import Figures, answered, asked, html_of
 
-_QUIZ = re.compile(r'lab\.quiz_question\(found, "(\w+)"\)')
 _AT_CELLS = "Run the cells with **Shift + Enter**. "  # of the start page, where cells are
 _NO_KERNEL = (
     "This page shows the lesson as it ran. Figures and menus work, code does not: "
@@ -55,23 +55,26 @@ def page(path: Path, links: Links, figures: Figures) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def quiz(path: Path, evidence: str, links: Links) -> str:
-    """The quiz: its claims from the document of evidence, each with its answer folded."""
-    claims = dict(re.findall(r"^## (\w+) .*\n\n((?:(?!^## ).*\n?)+)", evidence, re.MULTILINE))
-    verdicts = sorted({_verdict(text) for text in claims.values()} | {"holds", "does not hold"})
+def quiz(path: Path, links: Links) -> str:
+    """The quiz: one draw of its questions, each with its answer folded."""
     parts = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             parts.append(links.in_markdown(cell.source, "notebooks"))
-        elif number := _QUIZ.search(cell.source):
-            claim, why, *_ = claims[number[1]].split("\n\n")
-            question = f"{number[1]}. {claim}"
-            parts.append(raw(asked(question, verdicts)))
-            answer = f"<p><b>{_verdict(why).capitalize()}.</b> {why.partition('.** ')[2]}</p>"
-            parts.append(raw(answered(question, answer, "What the runs say")))
-        elif "quiz_score" in cell.source:
-            parts[-1] = _without_last_section(parts[-1])
+        else:
+            parts += [raw(_question(n, one)) for n, one in enumerate(draw(seed=0), 1)]
     return "\n\n".join(parts) + "\n"
+
+
+def _question(number: int, one: Asked) -> str:
+    text = f"{number}. {one.text}".replace("`", "")
+    right, *wrong = sorted(one.options, key=lambda option: option is not one.options[one.right])
+    others = "".join(f"<li><b>{html.escape(o.text)}</b>: {html.escape(o.why)}</li>" for o in wrong)
+    told = (
+        f"<p><b>{html.escape(right.text)}.</b> {html.escape(right.why)} (Lesson {one.lesson})</p>"
+        f"<p>Not:</p><ul>{others}</ul>"
+    ).replace("`", "")
+    return asked(text, [o.text for o in one.options]) + answered(text, told, "Answer")
 
 
 def raw(text: str) -> str:
@@ -82,13 +85,6 @@ def raw(text: str) -> str:
 def _without_last_section(text: str) -> str:
     """What is said of a cell that only a kernel can run goes with it."""
     return text.rpartition("## ")[0]
-
-
-def _verdict(text: str) -> str:
-    found = re.search(r"\*\*(.+?)\.\*\*", text)
-    if found is None:
-        raise ValueError("docs/claims.md has a claim without a verdict: delog-nb claims --markdown")
-    return found[1].lower()
 
 
 def _cell(

@@ -45,7 +45,7 @@ def stage(root: Path, builder: Path, folder: Path) -> None:
         write(f"{name}.md", notebooks.page(root / source, links, figures))
     evidence = _document(root / "docs/claims.md", links)
     write("evidence.md", evidence)
-    write("quiz.md", notebooks.quiz(root / "notebooks/quiz.ipynb", evidence, links))
+    write("quiz.md", notebooks.quiz(root / "notebooks/quiz.ipynb", links))
     write("methods.md", methods.methods(root, _document(root / "docs/methods.md", links)))
     for path in links.guides():
         write(f"{path.stem}.md", _document(path, links))

@@ -143,7 +143,14 @@ torch.save([replies_of(name, answer, questions[name]) for name, answer in answer
 
 
 def test_one_process_asks_and_another_judges(tmp_path: Path) -> None:
-    names = ("one-graph", "cut-forward", "short-path", "blind-to-mirrors", "cut-the-flow", "spread")
+    names = (
+        "local-step",
+        "cut-forward",
+        "short-path",
+        "blind-to-mirrors",
+        "cut-the-flow",
+        "spread",
+    )
     questions = {name: questions_of(name) for name in names}
     torch.save(questions, tmp_path / "questions")
     paths = os.pathsep.join(filter(None, sys.path))

@@ -106,7 +106,7 @@ def test_a_lesson_asks_to_predict_run_and_compare_and_ends_in_a_summary(path: Pa
 
 
 # lessons that are not yet written by these rules
-OLD = {path.stem for path in LESSON_FILES} - {"01_one_network_four_ways"}
+OLD = {path.stem for path in LESSON_FILES} - {"01_one_network_four_ways", "04_from_scratch"}
 NEW_FILES = [path for path in LESSON_FILES if path.stem not in OLD]
 
 
@@ -116,7 +116,7 @@ def prose(notebook: nbformat.NotebookNode) -> list[str]:
     for cell in notebook.cells[1:]:
         if cell.source.startswith("## Exercises"):
             break
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and "solution" not in tags(cell):
             plain = re.sub(
                 r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)", " ", cell.source, flags=re.S
             )

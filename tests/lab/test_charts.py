@@ -24,7 +24,7 @@ from delog_nb import data, lab
 from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.charts.exhibit import Exhibit, with_spread
 from delog_nb.lab.charts.network import network
-from delog_nb.lab.charts.style import COLORS, method_style
+from delog_nb.lab.charts.style import COLORS, METHOD_COLORS, method_style
 from delog_nb.measure.paths import paths
 
 Drawn = set[tuple[Any, ...]]
@@ -243,7 +243,8 @@ def test_methods_have_their_colours_and_variants_another_dash() -> None:
     last = lab.lines({"x": [1], "y": [1]}, "t", "x", "y", styles={"x": len(COLORS) - 1})
     assert [t.line.color for t in last.figure.data] == [COLORS[-1], COLORS[0]]
     beside = lab.lines({names[0]: [1], "y": [1], "z": [1]}, "t", "x", "y")
-    assert len({t.line.color for t in beside.figure.data}) == 3  # nobody borrows a method's
+    assert len({t.line.color for t in beside.figure.data}) == 3
+    assert not {t.line.color for t in beside.figure.data[1:]} & {*METHOD_COLORS}
 
 
 def test_what_is_no_method_can_be_drawn_without_a_methods_colour() -> None:

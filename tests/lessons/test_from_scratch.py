@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import torch
-from support.runs import same_history, tiny
+from nbclient import NotebookClient
+from support.runs import ROOT, same_history, tiny
 from torch import Tensor, nn
 
 from delog_nb import data, lab, methods
@@ -16,6 +20,9 @@ from delog_nb.measure.cost import parameter_counts
 from delog_nb.measure.paths import paths
 from delog_nb.measure.reach import reach
 from delog_nb.training import train
+
+STUDENTS = ROOT / "notebooks" / "04_from_scratch.ipynb"
+SOLVED = ROOT / "notebooks" / "solutions" / STUDENTS.name
 
 
 def chain(detach: bool) -> tuple[list[Tensor], list[nn.Module]]:
@@ -94,3 +101,35 @@ def test_components_are_counted_and_a_prediction_passes_every_head() -> None:
     assert shown.table["Loss"].tolist() == ["SCL₁", "SCL₂", "SCL₃", "CE₄"]
     assert shown.says.endswith("prediction: f₁ f₂ f₃ classifier.")
     assert sub("L", 10) == "L₁₀"
+
+
+@pytest.mark.long
+def test_with_open_blanks_the_lesson_runs_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "DELOG_NB_PRESET", "quick")
+    lesson = nbformat.read(STUDENTS, as_version=4)
+    NotebookClient(lesson, resources={"metadata": {"path": str(STUDENTS.parent)}}).execute()
+    texts = [str(output) for cell in lesson.cells for output in cell.get("outputs", [])]
+    assert sum("The lesson goes on with ours" in text for text in texts) == 3
+    assert sum("put your answer in place of the three dots" in text for text in texts) == 4
+
+
+@pytest.mark.long
+def test_broken_steps_end_below_the_right_one_with_three_seeds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        names: dict[str, Any] = {}
+        for cell in nbformat.read(SOLVED, as_version=4).cells:
+            defines = cell.source.lstrip().startswith(
+                ("def ", "class ", "import", "steps", "run =")
+            )
+            if cell.cell_type == "code" and (defines or "def headless_step" in cell.source):
+                exec(cell.source.replace("lab.cut_network", "(lambda *_: None)"), names)
+                if cell.source.startswith("run ="):
+                    names["run"] = names["run"].but(seed=seed)
+            if cell.source.startswith("def train_with"):
+                break
+        last = {way: names["train_with"](step)[1][-1] for way, step in names["steps"].items()}
+        for broken in ("detach before the head", "no heads"):
+            assert last[broken] < last["as it should be"], (seed, last)

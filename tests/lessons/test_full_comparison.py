@@ -43,7 +43,6 @@ from delog_nb.course.evidence import (
 from delog_nb.course.own_claims import OURS
 from delog_nb.experiment.identity import identity
 from delog_nb.grids import grid
-from delog_nb.lab.asks.predict import keep
 from delog_nb.lab.lessons import full_comparison as comparing
 from delog_nb.lab.lessons.full_comparison import NOW, SOURCES, Source, compared
 from delog_nb.lab.runs.recorded import GRIDS
@@ -399,37 +398,3 @@ def test_the_digits_are_made_now_at_the_learners_size(monkeypatch: pytest.Monkey
     comparing.made_now.cache_clear()
     assert "made now, one seed" in shown.figure.layout.title.text
     assert list(shown.table) == ["BP", "Early Exit", "AL", "Delog-SCL"]
-
-
-def test_the_quiz_tells_the_checklists_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
-    found = lab.checklist(world(agrees=True, seeds=3))
-    assert lab.quiz_score(found).startswith("No guess yet")
-    lab.quiz_question(found, "4")
-    printed = capsys.readouterr().out
-    assert CLAIMS[3].text in printed
-    assert f"Holds. {CLAIMS[3].why}" in printed
-    keep(f"Quiz: {CLAIMS[3].text}", HOLDS)
-    keep(f"Quiz: {CLAIMS[0].text}", FAILS)
-    assert lab.quiz_score(found) == (
-        "1 of your 2 guesses agree with the runs. 9 are still to be guessed."
-    )
-    with pytest.raises(ValueError, match="no claim 11: there are 1, 2"):
-        lab.quiz_question(found, "11")
-
-
-def test_the_quiz_answers_after_a_guess(monkeypatch: Any) -> None:
-    from delog_nb.lab.asks import quiz as quizzing
-
-    shown: list[Any] = []
-    monkeypatch.setattr(quizzing, "headless", lambda: False)
-    monkeypatch.setattr(quizzing, "display", shown.append)
-    found = lab.checklist(world(agrees=True, seeds=3))
-    lab.quiz_question(found, "2")
-    _, buttons, area = shown[0].children
-    assert area.outputs == ()
-    buttons.value = OPEN
-    said, table = area.outputs
-    assert "Holds.</b> Your guess: not decided." in said["data"]["text/html"]
-    assert "<table" in table["data"]["text/html"]
-    lab.quiz_question(found, "2")  # again: the guess is kept
-    assert shown[1].children[1].value == OPEN

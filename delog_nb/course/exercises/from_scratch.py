@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -10,11 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from delog_nb.components.component import count_parameters
-from delog_nb.components.heads import projection_head
-from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
-from delog_nb.course.replies import ANYTHING, close, tell
-from delog_nb.instruments.memory import LiveBytes
+from delog_nb.course.exercises import Question, exercise, itself, once, seeded
+from delog_nb.course.replies import ANYTHING, TENSOR, close, tell
 from delog_nb.measure.reach import reach
 
 
@@ -33,6 +31,191 @@ class Piece(nn.Module):
 
 def _pieces(count: int, width: int) -> nn.ModuleList:
     return nn.ModuleList([Piece(1 if n == 0 else width, width, 3) for n in range(count)])
+
+
+# What the lesson goes on with where a blank is not filled in yet.
+
+
+def local_scl(z: Tensor, labels: Tensor, tau: float) -> Tensor:
+    """Eq. 2, a mean over anchors."""
+    z = F.normalize(z)  # (N, D), rows of length 1
+    itself = torch.eye(len(z), dtype=torch.bool)
+    log_share = (z @ z.T / tau).masked_fill(itself, -torch.inf).log_softmax(1)
+    positive = (labels[:, None] == labels) & ~itself  # row i: P(i)
+    return -(log_share.where(positive, 0).sum(1) / positive.sum(1)).mean()
+
+
+def local_step(
+    network: Iterable[nn.Module],
+    optimizers: Iterable[torch.optim.Optimizer],
+    batch: Tensor,
+    labels: Tensor,
+) -> None:
+    """A training step in which no gradient leaves its component."""
+    r = batch
+    for component, optimizer in zip(network, optimizers, strict=True):
+        r, loss = component(r.detach(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def predict_past_heads(network: Iterable[nn.Module], batch: Tensor) -> Tensor:
+    """Eq. 6: through the blocks, past every head."""
+    for component in network:
+        batch = component.get_submodule("block")(batch)
+    return batch
+
+
+GIVEN: dict[str, Callable[..., Any]] = {
+    "local-scl": local_scl,
+    "local-step": local_step,
+    "predict-past-heads": predict_past_heads,
+}
+
+
+def _embeddings(rng: Random) -> list[Question]:
+    made = []
+    for _ in range(8):
+        images, width = rng.randint(3, 8), rng.randint(2, 6)
+        labels = torch.randint(0, 3, (images,)).repeat(2)  # two views: each has a positive
+        made.append((3 * torch.randn(2 * images, width), labels, rng.uniform(0.1, 1.0)))
+    return made
+
+
+def _slow_scl(z: Tensor, labels: Tensor, tau: float, unit: bool, self_too: bool) -> float:
+    """Eq. 2 term by term."""
+    rows = [row / row.norm() if unit else row for row in z.double()]
+    total = 0.0
+    for i, anchor in enumerate(rows):
+        others = [j for j in range(len(rows)) if j != i]
+        scores = {j: float(anchor @ rows[j]) / tau for j in range(len(rows))}
+        top = max(scores.values())
+        below = sum(math.exp(scores[j] - top) for j in (scores if self_too else others))
+        positives = [j for j in others if labels[j] == labels[i]]
+        total -= sum(scores[p] - top - math.log(below) for p in positives) / len(positives)
+    return total / len(rows)
+
+
+@exercise("local-scl", _embeddings)
+def judge_local_scl(given: float, z: Tensor, labels: Tensor, tau: float) -> str | None:
+    """Eq. 2 as a mean over anchors."""
+    right = _slow_scl(z, labels, tau, unit=True, self_too=False)
+    mistakes = [
+        (right * len(z), "it is the sum over anchors, and the mean is asked for"),
+        (_slow_scl(z, labels, tau, unit=False, self_too=False), "rows of z have length 1 first"),
+        (_slow_scl(z, labels, tau, unit=True, self_too=True), "the sum below leaves j = i out"),
+        (_slow_scl(z, labels, 1.0, unit=True, self_too=False), "the similarities are over tau"),
+        (-right, "its sign is the wrong way round: a loss falls as the shares of positives rise"),
+    ]
+    otherwise = f"for {len(z)} views it gives {given:.4f}, and Eq. 2 {right:.4f}"
+    return tell(given, right, mistakes, otherwise, rel_tol=1e-4)
+
+
+def _batches(rng: Random) -> list[Question]:
+    return [
+        (rng.getrandbits(32), count, torch.randn(4, 1, 8, 8), torch.randint(0, 3, (4,)))
+        for count in (1, 3)
+    ]
+
+
+def _twice(step: Callable[..., Any], seed: int, count: int, images: Tensor, labels: Tensor) -> Any:
+    """By component, its parameters after two steps; or a text, where a freed graph was needed."""
+    with seeded(seed):
+        pieces = _pieces(count, 4)
+    optimizers = [torch.optim.SGD(piece.parameters(), 0.1) for piece in pieces]
+    try:
+        for _ in range(2):
+            step(pieces, optimizers, images, labels)
+    except RuntimeError as error:
+        if "second time" not in str(error):
+            raise
+        return str(error)
+    return [[p.detach() for p in piece.parameters()] for piece in pieces]
+
+
+def _uncut(
+    pieces: Iterable[nn.Module],
+    optimizers: Iterable[torch.optim.Optimizer],
+    batch: Tensor,
+    labels: Tensor,
+) -> None:
+    losses = []
+    for piece in pieces:
+        batch, loss = piece(batch, labels)
+        losses.append(loss)
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    torch.stack(losses).sum().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def _piled_up(
+    pieces: Iterable[nn.Module],
+    optimizers: Iterable[torch.optim.Optimizer],
+    batch: Tensor,
+    labels: Tensor,
+) -> None:
+    for piece, optimizer in zip(pieces, optimizers, strict=True):
+        batch, loss = piece(batch.detach(), labels)
+        loss.backward()
+        optimizer.step()
+
+
+@exercise("local-step", _batches, _twice, ANYTHING)
+def judge_local_step(
+    given: Any, seed: int, count: int, images: Tensor, labels: Tensor
+) -> str | None:
+    """A step that changes each component by its own loss, and by nothing else."""
+    if isinstance(given, str):
+        return (
+            "a loss flows back into the component below, whose graph is freed by then: where "
+            "is the detach?"
+        )
+
+    def same_as(step: Callable[..., Any]) -> bool:
+        expected = _twice(step, seed, count, images, labels)
+        pairs = list(zip(given, expected, strict=True))
+        return all(
+            close(torch.as_tensor(p), q, rtol=1e-4, atol=1e-6)
+            for mine, theirs in pairs
+            for p, q in zip(mine, theirs, strict=True)
+        )
+
+    if same_as(local_step):
+        return None
+    if same_as(lambda *_: None):
+        return "no parameter changes: the optimizers have to take a step"
+    if same_as(_piled_up):
+        return "the second step still has the first one's gradients: zero_grad before backward"
+    if same_as(_uncut):
+        return f"with {count} components, a loss also changes the components below its own"
+    return f"with {count} components, the parameters are not those that each one's own loss gives"
+
+
+@exercise(
+    "predict-past-heads",
+    _batches,
+    lambda predict, seed, count, images, _: predict(_without_heads(seed, count), images),
+    TENSOR,
+)
+def judge_predict(given: Tensor, seed: int, count: int, images: Tensor, _: Tensor) -> str | None:
+    """The output of the last block, without heads and labels."""
+    network = _without_heads(seed, count)
+    if close(given, predict_past_heads(network, images), rtol=1e-4, atol=1e-6):
+        return None
+    if count > 1 and close(given, predict_past_heads([network[0]], images), rtol=1e-4, atol=1e-6):
+        return "it is the output of the first block: a prediction goes through all of them"
+    return f"with {count} components it is not what comes out of the last block"
+
+
+def _without_heads(seed: int, count: int) -> nn.ModuleList:
+    with seeded(seed):
+        network = _pieces(count, 4)
+    for piece in network:
+        del piece.head  # training is over
+    return network
 
 
 def _cut_input(piece: nn.Module, r: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,86 +266,3 @@ def cut_the_flow(answer: set[str]) -> str | None:
         if letter not in answer and not wrong:
             return f"line {letter} works as well: follow r from one component into the next"
     return None
-
-
-def _by_sum(pieces: nn.ModuleList, images: Tensor, labels: Tensor) -> None:
-    r, losses = images, []
-    for piece in pieces:
-        r, loss = piece(r.detach(), labels)
-        losses.append(loss)
-    torch.stack(losses).sum().backward()
-
-
-def _one_by_one(pieces: nn.ModuleList, images: Tensor, labels: Tensor) -> None:
-    r = images
-    for piece in pieces:
-        r, loss = piece(r.detach(), labels)
-        loss.backward()
-
-
-def _batches(rng: Random) -> list[Question]:
-    return [
-        (rng.getrandbits(32), count, torch.randn(4, 1, 16, 16), torch.randint(0, 3, (4,)))
-        for count in (2, rng.randint(6, 8))
-    ]
-
-
-def _step(step: Callable[..., Any], seed: int, count: int, images: Tensor, labels: Tensor) -> Any:
-    """Most bytes of tensors alive at once in ``step``, and the gradients of each component.
-
-    Or a text, where a loss flowed into a graph that had been freed.
-    """
-    with seeded(seed):
-        pieces = _pieces(count, 8)
-    try:
-        with LiveBytes() as live:
-            step(pieces, images, labels)
-    except RuntimeError as error:
-        if "second time" not in str(error):
-            raise
-        return str(error)
-    return live.peak, [[p.grad for p in piece.parameters()] for piece in pieces]
-
-
-@exercise("one-graph", _batches, _step, ANYTHING)
-def one_graph(given: Any, seed: int, count: int, images: Tensor, labels: Tensor) -> str | None:
-    """Gradients as from the sum of all losses, with one component's graph alive at a time."""
-    if isinstance(given, str):
-        return (
-            "a loss flows back into the component below, whose graph is freed by then: where "
-            "is the detach?"
-        )
-    most, right = _step(_by_sum, seed, count, images, labels)
-    least, _ = _step(_one_by_one, seed, count, images, labels)
-    found, gradients = given
-    for number, (mine, theirs) in enumerate(zip(gradients, right, strict=True), 1):
-        for gradient, wanted in zip(mine, theirs, strict=True):
-            if gradient is None:
-                return f"parameters of component {number} of {count} have no gradient"
-            if not close(gradient, wanted, rtol=1e-4, atol=1e-6):
-                return (
-                    f"the gradients of component {number} of {count} are not those of its own "
-                    f"loss alone"
-                )
-    if count > 2 and not found <= (most + least) / 2:  # nor is it NaN
-        return (
-            f"the gradients are right, but with {count} components {found / 1e3:.0f} kB of "
-            f"tensors are alive at once where {least / 1e3:.0f} are enough: let go of each "
-            f"component's graph before the next one begins"
-        )
-    return None
-
-
-@exercise("head-size", many(10, lambda rng: tuple(rng.randint(2, 40) for _ in range(4))))
-def head_size(given: float, channels: int, side: int, hidden: int, dim: int) -> str | None:
-    """Parameters of a projection head: flatten, linear, ReLU, linear."""
-    with torch.device("meta"):
-        head = projection_head("mlp", (channels, side, side), hidden=hidden, dim=dim)
-    right = count_parameters(head.parameters())
-    said = (
-        f"for {channels} channels of {side} × {side} pixels, {hidden} hidden units, {dim} outputs "
-        f"it gives {given:,}"
-    )
-    mistakes = [(right - hidden - dim, f"{said}: each linear layer also has a bias")]
-    otherwise = f"{said}, and the package's head has {right:,}"
-    return tell(given, right, mistakes, otherwise, rel_tol=0, abs_tol=0)

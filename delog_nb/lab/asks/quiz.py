@@ -1,101 +1,91 @@
-"""The closing quiz: a claim, the learner's guess, and then what the runs say."""
+"""The quiz: questions drawn anew, each with a reply to what is chosen."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import re
 from typing import Any
 
 from IPython.display import display
 
-from delog_nb.course.assessing import VERDICTS, Assessment
-from delog_nb.lab.asks.predict import keep, kept
-from delog_nb.lab.asks.session import display_data, markup_of, show_table
+from delog_nb.course.questions import COUNT, Asked, draw
 from delog_nb.lab.charts.played import headless
-from delog_nb.lab.runs.claims import findings_table
-
-_GUESS = "choose one"
 
 
-def quiz_question(found: Sequence[Assessment], number: str) -> None:
-    """Ask whether the claim ``number`` holds in ``found``; the answer appears after the guess.
+def quiz(seed: int | None = None, count: int = COUNT) -> None:
+    """Ask questions about the course; each replies to the first choice, and a line keeps score.
 
-    Without a front end, print the claim and show the answer below it.
+    Without a front end the questions are printed without answers.
+
+    Args:
+        seed: the same questions for a whole class; by default new ones each time
+        count: how many
+
+    Raises:
+        ValueError: there are fewer questions than that.
 
     >>> from delog_nb import lab
-    >>> lab.quiz_question(lab.checklist(lab.evidence()), "1")  # doctest: +ELLIPSIS
-    1. ... (holds / does not hold / ...)
-    ...
+    >>> lab.quiz(seed=1, count=1)  # doctest: +ELLIPSIS
+    1. ...
     """
-    assessment = _of(found, number)
+    asked = draw(seed, count)
     if headless():
-        print(f"{number}. {assessment.claim.text} ({' / '.join(VERDICTS)})")  # noqa: T201
-        show_table(findings_table([assessment]))
-        display(_said(assessment, None), raw=True)
+        for number, one in enumerate(asked, 1):
+            options = " / ".join(option.text for option in one.options)
+            print(f"{number}. {one.text} ({options})")  # noqa: T201
         return
-    import ipywidgets as widgets
-
-    claim = assessment.claim
-    asked = widgets.HTML(
-        f"<b>{number}. {html.escape(claim.text)}</b><br>({html.escape(claim.source)})"
-    )
-    before = kept().get(_question(assessment))
-    buttons = widgets.RadioButtons(
-        options=list(VERDICTS),
-        value=before if before in VERDICTS else None,
-        layout={"width": "max-content"},
-    )
-    area = widgets.Output()
-
-    def show(guess: str) -> None:
-        table = markup_of(findings_table([assessment])).bundle()
-        area.outputs = display_data(_said(assessment, guess), table)
-
-    def on_choice(change: Any) -> None:
-        keep(_question(assessment), change["new"])
-        show(change["new"])
-
-    buttons.observe(on_choice, "value")
-    if before in VERDICTS:
-        show(before)
-    display(widgets.VBox([asked, buttons, area]))
+    _Paper(asked).show()
 
 
-def quiz_score(found: Sequence[Assessment]) -> str:
-    """How many guesses of the quiz agree with the verdicts, in one sentence.
-
-    >>> from delog_nb import lab
-    >>> lab.quiz_score([])
-    'No guess yet: choose an answer above, then run this cell again.'
-    """
-    guesses = {a.claim.number: kept().get(_question(a)) for a in found}
-    made = [a for a in found if guesses[a.claim.number] in VERDICTS]
-    if not made:
-        return "No guess yet: choose an answer above, then run this cell again."
-    right = sum(guesses[a.claim.number] == a.verdict for a in made)
-    rest = f" {len(found) - len(made)} are still to be guessed." if len(made) < len(found) else ""
-    return f"{right} of your {len(made)} guesses agree with the runs.{rest}"
+def reply(one: Asked, place: int) -> str:
+    """What is said to a choice, as HTML."""
+    right, why = one.options[one.right], html.escape(one.options[place].why)
+    if place == one.right:
+        return f"<b>Right.</b> {_marked(why)}"
+    told = f"{html.escape(right.text)}. {html.escape(right.why)}"
+    return f"<b>No.</b> {_marked(why)} <b>Right is:</b> {_marked(told)} (Lesson {one.lesson})"
 
 
-def _of(found: Sequence[Assessment], number: str) -> Assessment:
-    for assessment in found:
-        if assessment.claim.number == number:
-            return assessment
-    numbers = ", ".join(a.claim.number for a in found) or "none"
-    raise ValueError(f"there is no claim {number}: there are {numbers}")
+def _marked(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
-def _question(assessment: Assessment) -> str:
-    return f"Quiz: {assessment.claim.text}"
+class _Paper:
+    """All questions, and the score of the first choices."""
 
+    def __init__(self, asked: list[Asked]) -> None:
+        import ipywidgets as widgets
 
-def _said(assessment: Assessment, guess: str | None) -> dict[str, str]:
-    """Verdict, guess and explanation, as a notebook displays them."""
-    agreed = "" if guess is None else (" You agree." if guess == assessment.verdict else
-                                       f" Your guess: {guess}.")  # fmt: skip
-    verdict = f"{assessment.verdict}".capitalize()
-    rest = f"{agreed} {assessment.claim.why} Tested on {assessment.where}."
-    return {
-        "text/html": f"<p><b>{html.escape(verdict)}.</b>{html.escape(rest)}</p>",
-        "text/plain": f"{verdict}.{rest}",
-    }
+        self.asked = asked
+        self.right: dict[int, bool] = {}
+        self.score = widgets.HTML()
+        boxes = [self._box(number, one) for number, one in enumerate(asked)]
+        self.box = widgets.VBox([*boxes, self.score])
+        self._count()
+
+    def show(self) -> None:
+        display(self.box)
+
+    def _box(self, number: int, one: Asked) -> Any:
+        import ipywidgets as widgets
+
+        text = widgets.HTML(f"<b>{number + 1}.</b> {_marked(html.escape(one.text))}")
+        choices = [(option.text, place) for place, option in enumerate(one.options)]
+        buttons = widgets.RadioButtons(options=choices, value=None, layout={"width": "auto"})
+        said = widgets.HTML()
+
+        def on_choice(change: Any) -> None:
+            self.right.setdefault(number, change["new"] == one.right)  # the first choice counts
+            said.value = reply(one, change["new"])
+            self._count()
+
+        buttons.observe(on_choice, "value")
+        return widgets.VBox([text, buttons, said], layout={"margin": "0 0 16px 0"})
+
+    def _count(self) -> None:
+        wrong = sorted({self.asked[n].lesson for n, right in self.right.items() if not right})
+        again = f" Read again: lesson{'s' * (len(wrong) > 1)} {', '.join(map(str, wrong))}."
+        self.score.value = (
+            f"<b>{sum(self.right.values())} of {len(self.right)} answers right at the first "
+            f"choice</b>, of {len(self.asked)} questions.{again if wrong else ''}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,7 +17,11 @@ from delog_nb.experiment.registry import METHODS
 from delog_nb.lab.charts.exhibit import escaped
 
 # Okabe & Ito (2008), the darker ones first: all stay readable on white and on dark grey.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+METHOD_COLORS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F",
+)  # fmt: skip
+# Everything else: nothing that is no method has a method's colour.
+COLORS = ("#6A4FA3", "#A3285E", "#0F7C80", "#7A7A12", "#A997D6", "#B9A35A", "#4A5A6A", "#9DB0C0")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid", "dash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
@@ -55,18 +59,19 @@ def method_style(method: str) -> dict[str, Any]:
     """Colour, dash and symbol of a method, the same in every figure."""
     declared = {name: entry.style for name, entry in METHODS.items() if entry.style is not None}
     if method in declared:
-        return line_style(declared[method])
-    return line_style(_places.setdefault(method, len(declared) + len(_places)))
+        return line_style(declared[method], METHOD_COLORS)
+    place = _places.setdefault(method, len(declared) + len(_places))
+    return line_style(place, METHOD_COLORS)
 
 
-def line_style(place: int) -> dict[str, Any]:
+def line_style(place: int, colors: Sequence[str] = COLORS) -> dict[str, Any]:
     """Colour, dash and symbol of a figure's line number ``place``, from 0.
 
     From the ninth on colours come again, with other dashes and open symbols.
     """
-    again, place = divmod(place, len(COLORS))
+    again, place = divmod(place, len(colors))
     dash, symbol = DASHES[(place + again) % len(DASHES)], SYMBOLS[place]
-    return {"color": COLORS[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
+    return {"color": colors[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
 
 
 def style_of_method(name: str) -> dict[str, Any] | None:

@@ -2,69 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+Steps = Sequence[torch.optim.Optimizer]
 
-def frugal(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
-    r = batch
-    for component in network:
-        r, loss = component(r, labels)
-        r = r.detach()
+
+def by_mask(z: Tensor, labels: Tensor, tau: float) -> Tensor:
+    z = z / z.norm(dim=1, keepdim=True)
+    scores = (z @ z.T / tau).exp()
+    scores = scores - torch.diag(scores.diag())
+    logs = (scores / scores.sum(1, keepdim=True)).clamp_min(1e-30).log()
+    same = (labels[:, None] == labels).float() - torch.eye(len(z))
+    return -((same * logs).sum(1) / same.sum(1)).mean()
+
+
+def with_itself(z: Tensor, labels: Tensor, tau: float) -> Tensor:
+    logs = (F.normalize(z) @ F.normalize(z).T / tau).log_softmax(1)
+    same = (labels[:, None] == labels).float() - torch.eye(len(z))
+    return -((same * logs).sum(1) / same.sum(1)).mean()
+
+
+def on_the_way_out(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
+    for component, step in zip(network, steps, strict=True):
+        batch, loss = component(batch, labels)
+        batch = batch.detach()
+        step.zero_grad()
         loss.backward()
-        del loss
+        step.step()
 
 
-def greedy(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
+def all_at_once(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
     losses, r = [], batch
     for component in network:
         r, loss = component(r.detach(), labels)
         losses.append(loss)
-    for loss in losses:
+    for step in steps:
+        step.zero_grad()
+    sum(losses).backward()
+    for step in steps:
+        step.step()
+
+
+def without_zero(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
+    for component, step in zip(network, steps, strict=True):
+        batch, loss = component(batch.detach(), labels)
         loss.backward()
+        step.step()
 
 
-def uncut(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
-    for component in network:
+def uncut(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
+    for component, step in zip(network, steps, strict=True):
         batch, loss = component(batch, labels)
+        step.zero_grad()
         loss.backward()
+        step.step()
 
 
-def uncut_sum(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
+def uncut_sum(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
     losses = []
     for component in network:
         batch, loss = component(batch, labels)
         losses.append(loss)
+    for step in steps:
+        step.zero_grad()
     sum(losses).backward()
+    for step in steps:
+        step.step()
 
 
-def last_only(network: nn.ModuleList, batch: Tensor, labels: Tensor) -> None:
+def last_only(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tensor) -> None:
     for component in network:
         batch, loss = component(batch.detach(), labels)
+    steps[-1].zero_grad()
     loss.backward()
+    steps[-1].step()
 
 
 RIGHT: list[tuple[str, Any]] = [
+    ("local-scl", by_mask),
+    ("local-step", on_the_way_out),
+    ("local-step", all_at_once),
+    ("predict-past-heads", lambda network, r: nn.Sequential(*(c.block for c in network))(r)),
     ("cut-the-flow", {"A", "C"}),
     ("cut-the-flow", ["C", "A"]),
-    ("one-graph", frugal),
-    ("head-size", lambda c, s, h, d: c * s**2 * h + h + h * d + d),
 ]
 
 
 WRONG: list[tuple[str, Any, str]] = [
+    ("local-scl", with_itself, "leaves j = i out"),
+    ("local-scl", lambda z, y, tau: by_mask(z, y, 1.0), "the similarities are over tau"),
+    ("local-scl", lambda z, y, tau: -by_mask(z, y, tau), "its sign is the wrong way round"),
+    ("local-scl", lambda z, y, tau: len(z) * by_mask(z, y, tau), "the mean is asked for"),
+    ("local-scl", lambda z, y, tau: 0.0, "it gives 0.0000, and Eq. 2"),
+    ("local-scl", lambda z, y, tau: None, "return a number"),
+    ("local-step", uncut, "where is the detach?"),
+    ("local-step", uncut_sum, "a loss also changes the components below its own"),
+    ("local-step", without_zero, "the second step still has the first one's gradients"),
+    ("local-step", last_only, "are not those that each one's own loss gives"),
+    ("local-step", lambda *given: None, "no parameter changes"),
+    ("local-step", lambda network: None, "it raised TypeError"),
+    ("predict-past-heads", lambda network, r: network[0].block(r), "the output of the first"),
+    ("predict-past-heads", lambda network, r: network[-1].head(r), "it raised"),
+    ("predict-past-heads", lambda network, r: r, "is not what comes out of the last block"),
     ("cut-the-flow", "A and C", "give a set of letters"),
     ("cut-the-flow", {"A", "E"}, "give a set of letters"),
     ("cut-the-flow", {"A"}, "line C works as well"),
     ("cut-the-flow", {"C"}, "line A works as well"),
     ("cut-the-flow", {"A", "B", "C"}, "with line B no component gets any gradient"),
     ("cut-the-flow", {"A", "C", "D"}, "with line D no component gets any gradient"),
-    ("one-graph", greedy, "the gradients are right, but with"),
-    ("one-graph", uncut, "where is the detach?"),
-    ("one-graph", uncut_sum, "component 1 of 2 are not those of its own loss alone"),
-    ("one-graph", last_only, "component 1 of 2 have no gradient"),
-    ("one-graph", lambda network: None, "it raised TypeError"),
-    ("head-size", lambda c, s, h, d: c * s**2 * h + h * d, "each linear layer also has a bias"),
-    ("head-size", lambda c, s, h, d: c * s * h + h * d, "and the package's head has"),
 ]
