@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +24,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images",
-        default="2000",
+        nargs="+",
+        default=[2000],
         metavar="N",
-        help="training images that fit a probe, and test images that score it (default: 2000)",
+        help="training images that fit a probe, of several numbers one each (default: 2000)",
+    )
+    parser.add_argument(
+        "--beyond",
+        action="store_true",
+        help="fit to any training images of the data set, also those that the run did not see",
+    )
+    parser.add_argument(
+        "--test-images",
+        metavar="N",
+        help="test images that score a probe (default: as many as fit it)",
+    )
+    parser.add_argument(
+        "--tasks", nargs="+", metavar="TASK", help="class, rotation, flip, colour (default: all)"
     )
     add_plugin_flag(parser)
     parser.add_argument(
@@ -33,14 +50,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(values: argparse.Namespace) -> int:
     """Probe what has a checkpoint and no probes yet; the status is 1 if any run was left out."""
-    count = _count(values.images)
     for folder in values.runs:
         if not folder.is_dir():
             raise ExperimentError(f"{folder} is not a folder: name one that train or sweep made")
 
     from delog_nb import records
     from delog_nb.instruments.run_files import PROBES
+    from delog_nb.measure.invariance import TASKS
 
+    tasks = values.tasks or TASKS
+    if unknown := set(tasks) - set(TASKS):
+        raise ExperimentError(f"task {min(unknown)!r} is not allowed: {', '.join(TASKS)}")
+    ask = partial(
+        _probe,
+        counts=values.images,
+        scored=values.test_images,
+        tasks=tasks,
+        beyond=values.beyond,
+    )
     items = [item for folder in values.runs for item in records.find(folder)]
     if not items:
         raise ExperimentError(f"no finished run in {', '.join(map(str, values.runs))}")
@@ -63,38 +90,38 @@ def run(values: argparse.Namespace) -> int:
             left_out += not there
         else:
             try:
-                print(_probe(item, folder, count), flush=True)
+                print(ask(item, folder), flush=True)
             except DelogError as error:
                 print(f"Skipped: {error}", file=sys.stderr)
                 left_out += 1
     return int(bool(left_out))
 
 
-def _probe(record: Record, folder: Path, count: int) -> str:
+def _probe(
+    record: Record,
+    folder: Path,
+    counts: Sequence[int],
+    scored: int | None,
+    tasks: Sequence[str],
+    beyond: bool,
+) -> str:
     """Restore one run and write its probes; a line that says where."""
     from delog_nb import records
     from delog_nb.data import load
     from delog_nb.measure.invariance import probe_run, write_probes
 
-    if not record.experiment.declared:
+    experiment = record.experiment
+    if not experiment.declared:
         raise ExperimentError(f"{folder} was made with a plug-in: name it with --plugin")
-    if folder.name != record.experiment.run_id:
-        raise ExperimentError(
-            f"{folder} was made by another revision than {record.experiment.run_id}"
-        )
-    images = load(record.experiment)
-    run = records.restore(record.experiment, folder.parent, data=images)
+    if folder.name != experiment.run_id:
+        raise ExperimentError(f"{folder} was made by another revision than {experiment.run_id}")
+    images = load(experiment)
+    run = records.restore(experiment, folder.parent, data=images)
     begin = time.perf_counter()
-    rows = probe_run(run, images, count)
+    if beyond:
+        every = load(experiment.but(preset="paper", limit=None, val_fraction=0.0))
+        images = replace(every, mean=images.mean, std=images.std)
+    asked = [probe_run(run, images, n, tasks=tasks, test_count=scored) for n in counts]
+    rows = [row for found in asked for row in found]
     path = write_probes(rows, folder)
     return f"{path}: {len(rows)} probes in {time.perf_counter() - begin:.1f} s"
-
-
-def _count(text: str) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise ExperimentError(f"images = {text!r} is not allowed: a whole number from 1 up")
-    return count

@@ -39,6 +39,8 @@ class Probe:
     ``features``: ``r`` (r_l, pooled to 4 x 4), ``z`` (g_l(r_l), of length 1) or ``z0`` (the same
     through the head as it was before training: what is lost by its shape alone). ``accuracy`` and
     ``chance`` are shares of test images; chance is the best that one answer for all images does.
+    ``images`` is how many training images it was fitted to: with few, a probe reads less than is
+    there.
     """
 
     block: int
@@ -46,6 +48,7 @@ class Probe:
     task: str
     accuracy: float
     chance: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def probe_run(
 
     Args:
         run: a run with its weights
-        images: the images it was trained on
+        images: with the mean and deviation that it was trained with; its own images, or others
         count: training images that a probe is fitted to, and test images that score it, at most
         tasks: which of `TASKS`
         test_count: test images, where they are not ``count``
@@ -174,7 +177,7 @@ def probe_run(
         fitted, scored = features(run, images, train), features(run, images, test)
         for place in sorted(fitted):
             accuracy = linear_probe((fitted[place], train.labels), (scored[place], test.labels))
-            rows.append(Probe(*place, task, accuracy, chance))
+            rows.append(Probe(*place, task, accuracy, chance, len(train)))
     return rows
 
 
@@ -199,7 +202,9 @@ def read_probes(folder: Path) -> list[Probe]:
     try:
         text = read_text(path, 50 * MEGABYTE)
         return [
-            Probe(int(row["block"]), row["features"], row["task"], *_shares(row))
+            Probe(
+                int(row["block"]), row["features"], row["task"], *_shares(row), int(row["images"])
+            )
             for row in csv.DictReader(io.StringIO(text))
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

@@ -173,8 +173,11 @@ def test_probes_of_recorded_runs_are_read_by_method_block_and_seed(tmp_path: Pat
         run = train(tiny(method=method, seed=seed, epochs=1, limit=50, depth=2))
         folder = save(record_of(run), tmp_path)
         if seed < 2:
-            rows = [Probe(2, "r", "class", 0.5, 0.1), Probe(1, "r", "class", 0.1 * seed, 0.1)]
-            rows += [Probe(1, "z", "class", 0.9, 0.1), Probe(1, "r", "flip", 0.75, 0.5)]
+            rows = [
+                Probe(2, "r", "class", 0.5, 0.1, 40),
+                Probe(1, "r", "class", 0.1 * seed, 0.1, 40),
+            ]
+            rows += [Probe(1, "z", "class", 0.9, 0.1, 40), Probe(1, "r", "flip", 0.75, 0.5, 40)]
             write_probes(rows, folder)
         runs.append(load(folder))
     early, second, first, without = runs

@@ -16,7 +16,7 @@ from delog_nb.cli import main
 from delog_nb.data import Split
 from delog_nb.measure import invariance
 from delog_nb.measure.invariance import ask, features, heads_by_block, probe_run
-from delog_nb.measure.probes import block_features
+from delog_nb.measure.probes import block_features, linear_probe
 from delog_nb.training import Run
 
 
@@ -170,6 +170,8 @@ def test_the_command_writes_probes_once(
     again = probe_run(run, data.load(experiment), 60)
     assert invariance.read_probes(path.parent) == again
 
+    assert {probe.images for probe in again} == {60}
+
     written = path.stat().st_mtime_ns
     assert main(["probe", str(path.parent)]) == 0
     assert path.stat().st_mtime_ns == written
@@ -181,7 +183,7 @@ def test_the_command_writes_probes_once(
     table = lab.recorded_probes(found)
     assert list(table) == [
         *("run_id", "method", "net", "head", "seed"),
-        *("block", "features", "task", "accuracy", "chance"),
+        *("block", "features", "task", "accuracy", "chance", "images"),
     ]
     assert len(table) == 48
     assert set(table["method"]) == {"delog-scl"}
@@ -232,3 +234,36 @@ def test_mistakes_get_one_sentence(
     shown = capsys.readouterr()
     assert sentence in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+def test_a_probe_may_be_fitted_to_images_that_the_run_did_not_see(
+    kept: Path, tmp_path: Path
+) -> None:
+    """Of the digits' 1,438 the runs saw at most 400; mean and deviation stay the run's."""
+    out = tmp_path / "runs"
+    shutil.copytree(kept, out)
+    (folder,) = (path.parent for path in out.glob("*/checkpoint.pt"))
+    sizes = ["--images", "60", "900", "--test-images", "200", "--tasks", "class"]
+    assert main(["probe", str(folder), *sizes]) == 0
+    seen = {row.images for row in invariance.read_probes(folder)}
+    assert seen == {60, min(900, len(data.load(tiny(epochs=1)).train))}
+    assert main(["probe", str(folder), *sizes, "--beyond", "--again"]) == 0
+    rows = invariance.read_probes(folder)
+    assert {(row.images, row.task) for row in rows} == {(60, "class"), (900, "class")}
+    experiment = tiny(epochs=1)
+    run = train(experiment)
+    own = data.load(experiment)
+    every = data.load(experiment.but(preset="paper", limit=None, val_fraction=0.0))
+    split = ask(every.train, "class", 900, experiment.seed)
+    test = ask(every.test, "class", 200, experiment.seed)
+    fitted, scored = (features(run, own, s)[2, "r"] for s in (split, test))
+    (row,) = (r for r in rows if (r.images, r.block, r.features) == (900, 2, "r"))
+    assert row.accuracy == linear_probe((fitted, split.labels), (scored, test.labels))
+
+
+@pytest.mark.parametrize("flags", [["--images", "0"], ["--test-images", "x"], ["--tasks", "age"]])
+def test_probes_that_cannot_be_are_refused(
+    flags: list[str], kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", str(kept), *flags]) == 2
+    assert "is not allowed" in capsys.readouterr().err

@@ -53,6 +53,7 @@ NUMBERS = {
     "pipeline": Number(int, 1024),
     "data_parallel": Number(int, 1024),
     "images": Number(int, 10_000_000, 1),
+    "test_images": Number(int, 10_000_000, 1),
     "timeout": Number(int, 86_400),
     "memory": Number(float, 100_000),
     "spread": Number(float, 1_000_000, 0, above=True),
@@ -84,8 +85,11 @@ class Parser(argparse.ArgumentParser):
                 f"{command} does not take {shown(unknown[0])}{hint}: see '{command} --help'"
             )
         for name, number in NUMBERS.items():
-            if getattr(values, name, None) is not None:
-                setattr(values, name, number.read(name, getattr(values, name)))
+            given = getattr(values, name, None)
+            if isinstance(given, list):
+                setattr(values, name, [number.read(name, text) for text in given])
+            elif given is not None:
+                setattr(values, name, number.read(name, given))
         return values
 
 
