@@ -247,17 +247,6 @@ def test_methods_have_their_colours_and_variants_another_dash() -> None:
     assert not {t.line.color for t in beside.figure.data[1:]} & {*METHOD_COLORS}
 
 
-def test_what_is_no_method_can_be_drawn_without_a_methods_colour() -> None:
-    series = {name: [1, 2] for name in ("BP", "r", "z", "z₀", "y")}
-    shown = lab.lines(series, "t", "x", "y", styles=dict.fromkeys(["r", "z", "z₀", "y"], "neutral"))
-    bp, *others = shown.figure.data
-    assert bp.line.color == method_style("bp")["color"]
-    assert not {t.line.color for t in others} & set(COLORS)
-    assert len({(t.line.dash, t.marker.symbol) for t in others}) == 4
-    dots = lab.scatter({"gap": [(1, "row")]}, "t", "x", styles={"gap": "neutral"})
-    assert dots.figure.data[0].marker.color not in COLORS
-
-
 def test_names_are_text_and_not_markup() -> None:
     """Apart from sub-indices and bold, which labels of the course have."""
     bad = "<img src=x onerror=alert(1)>"

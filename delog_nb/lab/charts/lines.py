@@ -56,8 +56,7 @@ def lines(
         log: the logarithmic axes: "x", "y" or "xy"
         marks: names that are drawn as marks alone, in the colour of the line before, which has none
         levels: by name a value for all x, or with ``panels`` by panel: grey dotted lines
-        styles: by name whose colour and dash it takes: a method's label, a place in the palette, or
-            "neutral" for what is no method
+        styles: by name whose colour and dash it takes: a method's label, or a place in the palette
         grey: names that stay in the background
         digits: format specification of the table's numbers
         says: the text alternative; default: where each line begins and ends
@@ -191,11 +190,12 @@ def _y_axis(figure: go.Figure, col: int | None, heights: Sequence[float], y: str
     if "y" in log:
         powers = [math.log10(v) for v in heights if v > 0] or [0.0]
         span = max(powers) - min(powers)
-        axis |= {
-            "type": "log",
-            "dtick": "D2" if span < 1.5 else max(1, math.ceil(span / 8)),
-            "exponentformat": "power" if span > 4 else "none",
-        }
+        axis["type"] = "log"
+        if span < 1.5 and min(powers) > -3 and max(powers) < 8:
+            axis |= round_ticks()
+        else:
+            exponent = "power" if span > 4 else "none"
+            axis |= {"dtick": max(1, math.ceil(span / 8)), "exponentformat": exponent}
     elif heights and 0 <= min(heights) < 0.3 * max(heights):
         axis["rangemode"] = "tozero"
     figure.update_yaxes(axis, row=1 if col else None, col=col)

@@ -41,8 +41,7 @@ def scatter(
         log: a logarithmic x axis
         level: an upright line at this x, in drawn units
         square: x and y have the same scale, and no axes
-        styles: by name whose look it takes: a method's label, a place in the palette, or "neutral"
-            for what is no method
+        styles: by name whose look it takes: a method's label, or a place in the palette
         digits: format specification of the table's numbers
         says: the text alternative; default: how many points each name has, and their range of x
 

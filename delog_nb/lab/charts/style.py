@@ -26,16 +26,8 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid",
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
 INK, SOFT, FAINT = "#1b1f23", "#57606a", "#b6bec6"
-NEUTRAL = "neutral"  # of what is no method: inks, in turn
-_INKS = (
-    {"color": INK, "dash": "solid", "symbol": "circle"},
-    {"color": SOFT, "dash": "dash", "symbol": "square-open"},
-    {"color": INK, "dash": "dot", "symbol": "diamond"},
-    {"color": SOFT, "dash": "dashdot", "symbol": "triangle-up-open"},
-)
 
-# by name, whose style it takes: another name's, a place's, or NEUTRAL
-Styles = Mapping[str, str | int]
+Styles = Mapping[str, str | int]  # by name, whose style it takes: another name's, or a place's
 
 _places: dict[str, int] = {}  # of methods that declare none, in the order in which they are drawn
 
@@ -94,16 +86,15 @@ def styles_of(
 ) -> dict[str, dict[str, Any]]:
     """A style for each name: methods' own, the others in turn, in colours that none has yet.
 
-    ``styles`` has, by name, the name whose style it takes, a place, or `NEUTRAL`; those of
-    ``like_before`` look like the name before.
+    ``styles`` has, by name, the name whose style it takes, or a place; those of ``like_before``
+    look like the name before.
     """
     names = list(names)
     looks = {name: (styles or {}).get(name, name) for name in names}
-    neutral = [name for name, look in looks.items() if look == NEUTRAL]
     chosen = {
         name: line_style(look) if isinstance(look, int) else style_of_method(look)
         for name, look in looks.items()
-    } | {name: _INKS[k % len(_INKS)] for k, name in enumerate(neutral)}
+    }
     taken = {style["color"] for style in chosen.values() if style}
     free = [k for k in range(len(COLORS)) if COLORS[k] not in taken] or [*range(len(COLORS))]
     found: dict[str, dict[str, Any]] = {}

@@ -11,7 +11,6 @@ from delog_nb.course.assessing import Comparison, judge
 from delog_nb.course.paired import p_text
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.charts.scatter import scatter
-from delog_nb.lab.charts.style import NEUTRAL
 
 BySeed = Mapping[int, float]
 
@@ -61,8 +60,5 @@ def differences(
         }
         for f in found
     ]
-    shown = scatter(
-        {"difference": points}, title, f"{x}, with intervals", level=0.0,
-        styles={"difference": NEUTRAL},
-    )  # fmt: skip
+    shown = scatter({"difference": points}, title, f"{x}, with intervals", level=0.0)
     return replace(shown, table=pd.DataFrame(rows), digits="+.2f")
