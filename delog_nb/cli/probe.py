@@ -42,6 +42,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tasks", nargs="+", metavar="TASK", help="class, rotation, flip, colour (default: all)"
     )
+    parser.add_argument(
+        "--every", action="store_true", help="ask of each image with each answer, not with one"
+    )
     add_plugin_flag(parser)
     parser.add_argument(
         "--again", action="store_true", help="also where probes.csv is there already"
@@ -67,6 +70,7 @@ def run(values: argparse.Namespace) -> int:
         scored=values.test_images,
         tasks=tasks,
         beyond=values.beyond,
+        every=values.every,
     )
     items = [item for folder in values.runs for item in records.find(folder)]
     if not items:
@@ -104,6 +108,7 @@ def _probe(
     scored: int | None,
     tasks: Sequence[str],
     beyond: bool,
+    every: bool,
 ) -> str:
     """Restore one run and write its probes; a line that says where."""
     from delog_nb import records
@@ -119,9 +124,12 @@ def _probe(
     run = records.restore(experiment, folder.parent, data=images)
     begin = time.perf_counter()
     if beyond:
-        every = load(experiment.but(preset="paper", limit=None, val_fraction=0.0))
-        images = replace(every, mean=images.mean, std=images.std)
-    asked = [probe_run(run, images, n, tasks=tasks, test_count=scored) for n in counts]
-    rows = [row for found in asked for row in found]
+        whole = load(experiment.but(preset="paper", limit=None, val_fraction=0.0))
+        images = replace(whole, mean=images.mean, std=images.std)
+    rows = [
+        row
+        for n in counts
+        for row in probe_run(run, images, n, tasks=tasks, test_count=scored, every=every)
+    ]
     path = write_probes(rows, folder)
     return f"{path}: {len(rows)} probes in {time.perf_counter() - begin:.1f} s"

@@ -1,4 +1,4 @@
-"""Positives per anchor in a batch, and how much gradients differ from batch to batch."""
+"""How much gradients differ from batch to batch."""
 
 import math
 from collections.abc import Iterable
@@ -12,30 +12,11 @@ from delog_nb.components.component import Method
 from delog_nb.training import local_losses
 
 
-def chances_of_positives(images: int, classes: int, views: int) -> dict[int, float]:
-    r"""The chance that an anchor has k positives, by k, in a batch of images drawn at random.
-
-    Each of the other :math:`n - 1` images is of the anchor's class with chance :math:`1 / C` and
-    then brings v views; the anchor's own image brings v - 1 more:
-
-    .. math::
-        P(|P(i)| = v m + v - 1) = \binom{n - 1}{m} C^{-m} (1 - 1/C)^{n - 1 - m}
-
-    >>> chances_of_positives(images=3, classes=2, views=2)
-    {1: 0.25, 3: 0.5, 5: 0.25}
-    """
-    share, others = 1 / classes, images - 1
-    return {
-        views * m + views - 1: math.comb(others, m) * share**m * (1 - share) ** (others - m)
-        for m in range(others + 1)
-    }
-
-
 class GradientNoise(NamedTuple):
     """Gradients of many batches at the same weights, as a signal and what differs from it.
 
-    ``signal`` is the length of the mean gradient, ``noise`` the root mean square of the length of
-    what a single batch's gradient adds to it.
+    ``signal`` is the norm of the mean gradient, ``noise`` the root mean square of the norm of what
+    a single batch's gradient adds to it.
     """
 
     signal: float

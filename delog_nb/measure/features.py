@@ -1,12 +1,14 @@
-"""Features in motion: r_l of some test images, kept while a network trains.
+"""Features in motion: r_l or z_l of some test images, kept while a network trains.
 
-Kept are means over positions, before training and after some twenty epochs. At the end each block
+Kept are r_l as means over positions, or z_l of length 1, before training and after some twenty
+epochs. At the end each block
 is reduced to principal components over all of these epochs, and turned (orthogonal Procrustes)
 towards the block above it, so that an image lies in a like place in each block's picture.
 """
 
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from delog_nb.data import ImageData, Split
-from delog_nb.experiment import Experiment, RecordError
+from delog_nb.experiment import Experiment, ExperimentError, RecordError
 from delog_nb.instruments.files import MEGABYTE, read_bytes, write_atomically
 from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
+from delog_nb.measure.invariance import heads_by_block
 from delog_nb.measure.probes import block_outputs
 from delog_nb.training import Ended, EpochEnded, Event, Run, Started, train
 
@@ -30,6 +34,7 @@ SPRITE_COLUMNS = 20  # of the sprite
 _MOST = 100 * MEGABYTE
 _LEVELS = 127  # scores are kept as whole numbers from -127 to 127
 Arrays = dict[str, npt.NDArray[Any]]
+Look = Callable[[Run, ImageData, Tensor], list[Tensor]]  # what a block is, of images by number
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,18 @@ class FeatureKeeper:
 
     What is kept so far stands in a file beside it, so that a run that is resumed has all.
 
+    Args:
+        folder: of the run
+        look: what is kept of each block: (N, D), such as `head_outputs`; default: `block_means`
+
     Raises:
         ReadError, RecordError: that file is damaged.
         WriteError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, look: Look | None = None) -> None:
         self.folder, self.part = folder, folder / FEATURES_PART
+        self.look = look or block_means
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Started):
@@ -92,9 +102,9 @@ class FeatureKeeper:
             self._finish()
 
     def _keep(self, epoch: int) -> None:
-        means = block_means(self.run, self.images, self.chosen)
+        rows = self.look(self.run, self.images, self.chosen)
         found = _arrays(self.part) if self.part.exists() else {}
-        found |= {f"{epoch}-{block}": mean.numpy() for block, mean in enumerate(means)}
+        found |= {f"{epoch}-{block}": own.numpy() for block, own in enumerate(rows)}
         _write(self.part, found)
 
     def _finish(self) -> None:
@@ -129,9 +139,35 @@ class FeatureKeeper:
 
 def block_means(run: Run, images: ImageData, chosen: Tensor) -> list[Tensor]:
     """r_1 ... r_H of the test images numbered ``chosen``, as means over positions: (N, C_l)."""
+    return _of_blocks(run, images, chosen, lambda _, r: r.mean((2, 3)))
+
+
+@torch.no_grad()
+def head_outputs(run: Run, images: ImageData, chosen: Tensor) -> list[Tensor]:
+    """z_1 ... z_H of the test images numbered ``chosen``, of length 1: (N, D).
+
+    Raises:
+        ExperimentError: a block has no projection head.
+    """
+    heads, blocks = heads_by_block(run.model), run.experiment.hidden
+    if len(heads) < blocks:
+        raise ExperimentError(
+            f"{run.experiment.method_label} has projection heads after {len(heads)} of {blocks} "
+            f"blocks: z is there where each block has one"
+        )
+    return _of_blocks(run, images, chosen, lambda block, r: F.normalize(heads[block](r)))
+
+
+def _of_blocks(
+    run: Run, images: ImageData, chosen: Tensor, look: Callable[[int, Tensor], Tensor]
+) -> list[Tensor]:
+    """What ``look`` makes of r_l, from (l, r_l), on the CPU."""
     device = images.test.labels.device
     split = Split(images.test.images[chosen.to(device)], images.test.labels[chosen.to(device)])
-    batches = ([r.mean((2, 3)).cpu() for r in rs] for rs in block_outputs(run, images, split))
+    batches = (
+        [look(block, r).cpu() for block, r in enumerate(rs, 1)]
+        for rs in block_outputs(run, images, split)
+    )
     return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
 
@@ -207,15 +243,18 @@ def read_features(folder: Path) -> Features:
         raise RecordError(f"{path} is damaged: {error}") from error
 
 
-def features_in_training(experiment: Experiment, images: ImageData) -> Features:
+def features_in_training(
+    experiment: Experiment, images: ImageData, look: Look | None = None
+) -> Features:
     """Train, and keep what a `FeatureKeeper` keeps.
 
     Raises:
         RecordError: the run diverged.
+        ExperimentError: as ``look`` raises.
     """
     with TemporaryDirectory() as root:
         folder = Path(root) / "run"
-        train(experiment, FeatureKeeper(folder), data=images)
+        train(experiment, FeatureKeeper(folder, look), data=images)
         return read_features(folder)
 
 

@@ -89,17 +89,21 @@ CHANGES = {
 TASKS = (CLASS, *CHANGES)
 
 
-def ask(split: Split, task: str, count: int, seed: int) -> Split:
+def ask(split: Split, task: str, count: int, seed: int, *, every: bool = False) -> Split:
     """At most ``count`` images of ``split`` for a task, with its answers as labels.
 
     Classes keep their shares, and every answer is given to equally many images, which follow from
-    ``seed`` alone.
+    ``seed`` alone; or, with ``every``, each image is there once for each answer.
     """
     generator = torch.Generator().manual_seed(seed * len(TASKS) + TASKS.index(task))
     chosen = _take(split, count, seed)
     if task == CLASS:
         return chosen
     change = CHANGES[task]
+    if every:
+        made = torch.cat([change.make(chosen.images, k) for k in range(change.choices)])
+        answers = torch.arange(change.choices).repeat_interleave(len(chosen))
+        return Split(made, answers.to(chosen.labels.device))
     answers = torch.randperm(len(chosen), generator=generator) % change.choices
     images = chosen.images.clone()
     for choice in range(change.choices):
@@ -158,6 +162,7 @@ def probe_run(
     *,
     tasks: Iterable[str] = TASKS,
     test_count: int | None = None,
+    every: bool = False,
 ) -> list[Probe]:
     """All probes of a trained run, by task, block and features.
 
@@ -167,12 +172,13 @@ def probe_run(
         count: training images that a probe is fitted to, and test images that score it, at most
         tasks: which of `TASKS`
         test_count: test images, where they are not ``count``
+        every: ask of each image with each answer, which takes longer and varies less
     """
     seed = run.experiment.seed
     rows = []
     for task in tasks:
-        train = ask(images.train, task, count, seed)
-        test = ask(images.test, task, test_count or count, seed)
+        train = ask(images.train, task, count, seed, every=every)
+        test = ask(images.test, task, test_count or count, seed, every=every)
         chance = test.labels.bincount().max().item() / len(test)
         fitted, scored = features(run, images, train), features(run, images, test)
         for place in sorted(fitted):

@@ -76,6 +76,17 @@ def test_the_table_and_the_data_have_the_separation(shown: Played, kept: KEPT) -
     assert shown.outputs()[0][FIGURE]["module"] == "features"
 
 
+def test_a_row_that_is_no_method_has_no_methods_colour(kept: KEPT) -> None:
+    rows = {"z, MLP head": kept["Delog-SCL"], "Delog-SCL: r": kept["Delog-SCL"]}
+    made = lab.features_in_motion(rows, "Two places")
+    assert isinstance(made, Played)
+    blue = method_style("delog-scl")["color"]
+    assert [way["color"] for way in made.data["ways"]] == ["currentColor", blue]
+    drawn = [trace.textfont.color for trace in made.figure.data]
+    assert set(drawn[: len(drawn) // 2]) == {"#1b1f23"}
+    assert set(drawn[len(drawn) // 2 :]) == {blue}
+
+
 def test_other_images_or_epochs_are_refused(kept: KEPT) -> None:
     shorter = tiny(method="bp", epochs=1)
     found = features_in_training(shorter, data.load(shorter))

@@ -1,53 +1,104 @@
-"""Lesson 7: what it counts and measures is so, and its checks know right from wrong."""
+"""Lesson 7: what it counts and measures is so, and its text says what its outputs show."""
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 
 import pytest
 import torch
-from support.lessons import defined
+import torch.nn.functional as F
+from support.lessons import defined, shown_by
 from support.runs import tiny
+from torch import Tensor, nn
 
+import delog_nb
 from delog_nb import data, lab, methods
 from delog_nb.components import Batch
+from delog_nb.course.assessing import Comparison, judge
 from delog_nb.losses import supervised_contrastive_loss
-from delog_nb.measure.batches import (
-    GradientNoise,
-    chances_of_positives,
-    gradient_noise,
-    gradients_by_component,
-)
-from delog_nb.measure.pairs import loss_costs
-from delog_nb.records import record_of
-from delog_nb.training import Event, Stepped, train
+from delog_nb.measure.batches import GradientNoise, gradient_noise, gradients_by_component
+
+LESSON = "07_batch_size"
 
 
-@pytest.mark.parametrize(("images", "classes", "views"), [(1, 3, 1), (5, 2, 1), (4, 3, 2)])
-def test_chances_of_positives_are_those_of_all_possible_batches(
-    images: int, classes: int, views: int
-) -> None:
-    """Every way to give the images classes, each as likely as any other, counted one by one."""
-    counted: dict[int, int] = {}
-    for labels in torch.cartesian_prod(*[torch.arange(classes)] * images).view(-1, images):
-        seen = labels.repeat(views)
-        for positives in ((seen[:, None] == seen).sum(1) - 1).tolist():
-            counted[positives] = counted.get(positives, 0) + 1
-    total = sum(counted.values())
-    chances = chances_of_positives(images, classes, views)
-    assert chances == pytest.approx({k: counted.get(k, 0) / total for k in chances})
-    mean = sum(k * chance for k, chance in chances.items())
-    assert mean == pytest.approx(views * (images - 1) / classes + views - 1)
+def loss_of(z: Tensor, labels: Tensor, kept: int, weighted: bool, seed: int = 0) -> Tensor:
+    """The lesson's loss with a head that leaves z as it is."""
+    few = defined(
+        LESSON, "FewNegatives", torch=torch, F=F, delog_nb=delog_nb, projection_head=itself
+    )
+    goal = few((2,), 2, few_kept=kept, few_weighted=weighted)
+    generator = torch.Generator().manual_seed(seed)
+    found: Tensor = goal(z, replace(Batch.of(labels), generator=generator))
+    return found
+
+
+def itself(*_: object, **__: object) -> nn.Module:
+    return nn.Identity()
+
+
+def test_with_all_negatives_it_is_eq2() -> None:
+    labels = torch.tensor([0, 1, 2, 0, 2, 1]).repeat(2)
+    z = torch.randn(12, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    z.requires_grad_()
+    mine = loss_of(z, labels, kept=12, weighted=False)
+    package = supervised_contrastive_loss(z, labels, 0.1)
+    assert mine.item() == pytest.approx(package.item())
+    one, other = (torch.autograd.grad(loss, z)[0] for loss in (mine, package))
+    assert torch.allclose(one, other)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kept", [1, 3])
+def test_negatives_are_drawn_and_positives_stay(kept: int, weighted: bool) -> None:
+    """All views of a class are one vector: it does not matter which negatives are drawn."""
+    labels = torch.tensor([0, 0, 0, 1, 1]).repeat(2)
+    points = torch.tensor([[1.0, 0], [0.6, 0.8]], dtype=torch.float64)
+    same, other = math.exp(1 / 0.1), math.exp(0.6 / 0.1)
+    expected = []
+    for label in labels.tolist():
+        positives = int((labels == label).sum()) - 1
+        negatives = int((labels != label).sum()) if weighted else kept
+        expected.append(-math.log(same / (positives * same + negatives * other)))
+    found = loss_of(points[labels], labels, kept, weighted)
+    assert found.item() == pytest.approx(sum(expected) / len(expected))
+
+
+def test_every_draw_is_another_and_follows_the_generator() -> None:
+    labels = torch.arange(8).repeat(2)
+    z = torch.randn(16, 3, generator=torch.Generator().manual_seed(2))
+    draws = [loss_of(z, labels, 2, False, seed).item() for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_positives_and_negatives_are_counted() -> None:
+    counted = defined(LESSON, "counted")
+    labels = torch.tensor([0, 0, 0, 1])
+    assert counted(labels) == pytest.approx((6 / 4, 6 / 4))
+
+
+def test_as_many_steps_are_about_as_many() -> None:
+    images = data.load(tiny(limit=200))
+    assert len(images.train) == 180
+    steps = defined(LESSON, "steps", images=images, math=math)
+    plan = defined(LESSON, "as_many_steps", images=images, math=math, steps=steps)
+    run = tiny(batch_size=32, epochs=5)
+    assert steps(run) == 30
+    other = plan(run, 128)
+    assert (other.batch_size, other.epochs, steps(other)) == (128, 15, 30)
 
 
 def test_signal_and_noise_of_a_known_gradient_are_found() -> None:
     """The mean of n numbers round 3 in 4 dimensions: signal 6, noise 2 / sqrt(n) by dimension."""
+    mine = defined(LESSON, "signal_and_noise")
     generator = torch.Generator().manual_seed(0)
     for images in (1, 16):
         numbers = 3 + 2 * torch.randn(4000, images, 4, generator=generator)
         found = gradient_noise(numbers.mean(1))
         assert found.signal == pytest.approx(6, rel=0.02)
         assert found.noise == pytest.approx(math.sqrt(4 * 4 / images), rel=0.02)
+        assert mine(numbers.mean(1)) == pytest.approx((found.signal, found.noise))
 
 
 def test_no_signal_is_found_where_there_is_none() -> None:
@@ -72,34 +123,57 @@ def test_gradients_by_component_are_what_backward_leaves_in_the_layers() -> None
         assert torch.equal(gradients[0], gradients[1])
 
 
-def test_losses_are_priced_up_to_their_largest_size() -> None:
-    ways = {"slow": supervised_contrastive_loss, "fast": supervised_contrastive_loss}
-    costs = loss_costs(ways, sizes=(16, 32), largest={"slow": 16})
-    assert {name: list(found) for name, found in costs.items()} == {"slow": [16], "fast": [16, 32]}
-    assert all(cost.seconds > 0 and cost.peak_bytes > 0 for cost in costs["fast"].values())
+def test_verdicts_are_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = defined(LESSON, "verdicts", judge=judge, Comparison=Comparison)
+    tell({"up": ({0: 0.9, 1: 0.8}, {0: 0.5, 1: 0.4}), "open": ({0: 0.9, 1: 0.1}, {0: 0.5, 1: 0.4})})
+    up, undecided = capsys.readouterr().out.splitlines()
+    assert up == "up: +40.0 points (+40.0 to +40.0), above 0: holds"
+    assert undecided.endswith("above 0: not decided (n = 2)")
 
 
-def test_updates_are_the_steps_of_training() -> None:
-    images = defined("07_batch_size", "images_per_epoch")
-    updates = defined("07_batch_size", "updates_per_epoch", math=math, images_per_epoch=images)
-    for size in (16, 32):
-        steps: list[Event] = []
-        run = train(tiny(batch_size=size, epochs=2, limit=100, depth=1), steps.append)
-        record = record_of(run)
-        assert images(record) == 90  # 100 less a tenth for validation
-        assert 2 * updates(record) == sum(isinstance(step, Stepped) for step in steps)
+# What the text says of its outputs
 
 
-def test_shares_of_anchors_are_those_of_the_batches_that_are_drawn() -> None:
-    """All labels in one batch: nothing is left to chance."""
-    count = defined("07_batch_size", "count_positives", torch=torch)
-    draw = defined(
-        "07_batch_size", "share_of_anchors", lab=lab, count_positives=count,
-        chances_of_positives=chances_of_positives,
-    )  # fmt: skip
-    shown = draw(torch.tensor([0, 0, 0, 1]), batch_size=4, classes=2, views=1)
-    assert shown.table["counted"].to_dict() == {0: 25, 1: 0, 2: 75, 3: 0}
-    assert shown.table["formula"].to_dict() == pytest.approx({0: 12.5, 1: 37.5, 2: 37.5, 3: 12.5})
-    assert shown.says == (
-        "Of 3 other views, 1.50 are positives on average by the formula; 1.50 were counted."
+def told(part: str) -> str:
+    """What came out, of the cell that has ``part`` in it."""
+    return shown_by(LESSON, part).partition("It came out: ")[2].partition(". You predicted")[0]
+
+
+def percentages(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"(\d+\.\d) %", text)]
+
+
+def test_steps_decide_where_epochs_are_the_same() -> None:
+    small, middle, large = percentages(told("lab.outcome(\n    epochs_question"))
+    assert small > middle > large
+    *verdicts, _, _, dozen, _ = shown_by(LESSON, 'the same epochs": (epochs[32]').splitlines()
+    assert [v.partition("above 0: ")[2] for v in verdicts] == ["holds", "does not hold", "holds"]
+    assert dozen == "512 images, 4 epochs: 12 steps"
+
+
+def test_few_negatives_cost_much_and_little_where_they_weigh_for_all() -> None:
+    one, eight, every = percentages(told("lab.outcome(few_question"))
+    assert one < eight < every - 1
+    assert every - one > 10
+    one_weighted, *_, same = percentages(told("lab.outcome(\n    weighted_question"))
+    assert same == every
+    assert abs(one_weighted - every) < 4  # a few points
+    lines = shown_by(LESSON, "1 weighted − all")
+    verdicts = dict(re.findall(r"^(.+): [-+].*above 0: (.+)$", lines, re.MULTILINE))
+    assert verdicts["1 as it is − all"] == "does not hold"
+    assert verdicts["1 weighted − 1 as it is"] == "holds"
+
+
+def test_noise_about_halves() -> None:
+    (ratio,) = map(
+        float, re.findall(r"divided by (\d\.\d)", told("lab.outcome(\n    noise_question"))
     )
+    assert 1.6 <= ratio <= 2.6
+
+
+def test_the_pilot_ends_with_the_largest_batch() -> None:
+    rows = re.findall(r"batch size (\d+) [*]*(\d+\.\d+)", shown_by(LESSON, 'recorded("table8")'))
+    accuracies = {int(size): float(share) for size, share in rows}
+    assert min(accuracies, key=accuracies.__getitem__) == 512
+    assert math.ceil(4500 / 512) == 9
+    assert 200 * math.ceil(50_000 / 128) == 78_200

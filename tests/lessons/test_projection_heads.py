@@ -1,63 +1,50 @@
-"""Lesson 6: what its figures and tables say is so, and its checks know right from wrong."""
+"""Lesson 6: its probe and its comparisons are what they say, and so is its text."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pandas as pd
 import pytest
-from support.lessons import defined
-from support.runs import tiny
+import torch
+import torch.nn.functional as F
+from support.lessons import defined, shown_by
+from support.runs import ROOT, tiny
+from torch import Tensor, nn
 
-from delog_nb import Experiment, lab, train
+import delog_nb
+from delog_nb import Experiment, check_method, data, lab, methods
+from delog_nb.components import Batch, heads
+from delog_nb.experiment import plugins, registry
+from delog_nb.lab.lessons.projection_heads import digits_by_head, photographs
+from delog_nb.losses import supervised_contrastive_loss
 from delog_nb.measure.cost import parameter_counts
-from delog_nb.records import record_of
+from delog_nb.measure.probes import linear_probe
+
+LESSON = "06_projection_heads"
 
 
-def rows(*values: tuple[str, str, int, int, float]) -> pd.DataFrame:
-    names = ["head", "features", "seed", "block", "accuracy"]
-    return pd.DataFrame(values, columns=names).assign(task="flip", chance=0.5)
+def features(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    return torch.randn(count, 7, generator=generator) + 2 * torch.eye(7)[labels], labels
 
 
-TWO_SEEDS = rows(
-    ("mlp", "z", 0, 1, 0.6),
-    ("mlp", "z", 0, 2, 0.7),
-    ("mlp", "z", 1, 1, 0.8),
-    ("mlp", "r", 0, 1, 0.9),
-    ("mlp", "r", 0, 2, 0.8),
-    ("mlp", "r", 1, 1, 0.7),
-)
+def test_the_cells_probe_is_the_packages() -> None:
+    fitted = defined(LESSON, "fitted", torch=torch, nn=nn, F=F)
+    probe = defined(LESSON, "probe", fitted=fitted)
+    seen, new = features(60, 0), features(200, 1)
+    assert probe(*seen, *new) == pytest.approx(linear_probe(seen, new), abs=0.006)
+    assert 0.6 < probe(*seen, *new) < 1
 
 
-def test_pairs_are_means_over_blocks_by_seed() -> None:
-    pairs = defined("06_projection_heads", "pairs_by_question")
-    (r, z), *others = pairs(TWO_SEEDS, "features", "r", "z").values()
-    assert not others
-    assert r == pytest.approx({0: 0.85, 1: 0.7})
-    assert z == pytest.approx({0: 0.65, 1: 0.8})
-
-
-def test_probes_near_guessing_are_not_compared() -> None:
-    near = TWO_SEEDS.assign(accuracy=0.5 + TWO_SEEDS["accuracy"] / 50)  # up to 1.7 points above
-    both = pd.concat([near, TWO_SEEDS.assign(task="colour")])
-    pairs = defined("06_projection_heads", "pairs_by_question")
-    assert list(pairs(both, "features", "r", "z")) == ["colour"]
-
-
-def test_probes_are_drawn_by_block_above_guessing() -> None:
-    names = {"r": "features", "z": "head"}
-    draw = defined("06_projection_heads", "what_probes_read", lab=lab, NAMES=names)
-    table = draw(TWO_SEEDS, "features", "title").table
-    assert table["flip: features"].to_dict() == pytest.approx({1: 80, 2: 80})
-    assert table["flip: features ±"][1] == pytest.approx(10 * 2**0.5)
-    assert table["flip: head"].to_dict() == pytest.approx({1: 70, 2: 70})
-    assert table["flip: guessing"].to_dict() == {1: 50, 2: 50}
-
-
-def test_parameters_of_heads_are_those_that_only_training_needs() -> None:
-    run = train(tiny(epochs=1, pool=1))
-    heads = [part.objective.get_submodule("head") for part in run.model.parts()[:-1]]
-    count = sum(p.numel() for head in heads for p in head.parameters())
-    results = record_of(run).results
-    assert results["train_params"] - results["inference_params"] == count
+@pytest.mark.parametrize("kind", ["identity", "linear", "mlp"])
+def test_heads_are_the_papers(kind: str) -> None:
+    head = defined(LESSON, "head_of_kind", nn=nn)(kind, 16 * 4 * 4)
+    package = heads.projection_head(kind, (16, 16, 16), hidden=256, dim=128, pool=4)
+    count = sum(p.numel() for p in head.parameters())
+    assert count == sum(p.numel() for p in package.parameters())
 
 
 def test_sizes_are_those_of_the_authors_networks() -> None:
@@ -72,3 +59,110 @@ def test_sizes_are_those_of_the_authors_networks() -> None:
     assert counts("resnet", 0)[0] == 61_085_696
     channels = (32, 32, 64, 64)
     assert counts("convnet", 1)[0] == sum((c + 1) * 512 + 513 * 1024 for c in channels)
+
+
+def row(seed: int, block: int, accuracy: float, **other: Any) -> dict[str, Any]:
+    known = {"task": "colour", "head": "mlp", "features": "z", "data": "digits", "classes": True}
+    return known | {"seed": seed, "block": block, "accuracy": accuracy} | other
+
+
+def test_accuracies_by_seed_are_means_over_blocks() -> None:
+    probes = pd.DataFrame(
+        [
+            row(0, 1, 0.6),
+            row(0, 2, 0.8),
+            row(1, 1, 0.5),
+            row(0, 1, 0.1, task="rotation"),
+            row(0, 1, 0.2, head="identity"),
+            row(0, 1, 0.3, features="r"),
+            row(0, 1, 0.4, data="photographs"),
+            row(0, 1, 0.9, classes=False),
+        ]
+    )
+    by_seed = defined(LESSON, "by_seed", probes=probes, pd=pd)
+    assert by_seed("colour", "mlp", "z") == pytest.approx({0: 0.7, 1: 0.5})
+    assert by_seed("colour", "mlp", "z", "photographs") == {0: 0.4}
+    assert by_seed("colour", "mlp", "z", classes=False) == {0: 0.9}
+
+
+def test_the_exercises_loss_takes_the_labels_that_it_is_given() -> None:
+    with_labels = defined(
+        LESSON, "with_labels", delog_nb=delog_nb, losses=delog_nb.losses,
+        projection_head=heads.projection_head,
+    )  # fmt: skip
+    goal = with_labels("linear", lambda labels, samples: samples)((4, 8, 8), 10)
+    r, samples = torch.rand(6, 4, 8, 8), torch.tensor([7, 3, 5]).repeat(2)
+    batch = Batch.of(torch.zeros(6, dtype=torch.long), samples)
+    expected = supervised_contrastive_loss(goal.head(r), samples, 0.1)
+    assert goal(r, batch).item() == pytest.approx(expected.item())
+
+
+def test_photographs_are_those_of_the_sheet() -> None:
+    images, source = photographs(4)
+    assert "CIFAR-10" in source
+    assert images.dtype == torch.uint8
+    again, _ = photographs(2)
+    assert torch.equal(images[::2], again)
+    assert len({tuple(image.flatten().tolist()) for image in images}) == 4
+
+
+@pytest.fixture
+def silent() -> Any:
+    """The recorded method whose labels say nothing, registered for one test."""
+    path = ROOT / "experiments" / "heads" / "without_classes.py"
+    registry.use(plugins.read(path))
+    return "without-classes"
+
+
+def test_the_recorded_method_has_a_class_for_each_image(silent: str) -> None:
+    assert check_method(silent) == []
+    run = tiny(method=silent, head="mlp")
+    images = data.load(run)
+    views, labels = next(lab.train_batches(run, images, 0))
+    samples = torch.arange(len(views) // 2).repeat(2)
+    ours, theirs = methods.build(run), methods.build(run.but(method="delog-scl"))
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(p, q)  # the same first weights
+    first = ours.parts()[0].train()
+    r, _, loss = first(views, Batch.of(labels, samples))
+    head = first.objective.get_submodule("head")
+    assert loss.item() == pytest.approx(
+        supervised_contrastive_loss(head(r), samples, run.tau).item(), rel=1e-4
+    )
+
+
+def test_recorded_runs_are_pairs_of_the_same_seeds() -> None:
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for run in digits_by_head():
+        place = run.experiment.method, run.experiment.get("head")
+        seeds.setdefault(place, set()).add(run.experiment.seed)
+    assert set(seeds) == {
+        *(("delog-scl", head) for head in ("identity", "linear", "mlp")),
+        *(("without-classes", head) for head in ("identity", "mlp")),
+    }
+    assert len(set(map(frozenset, seeds.values()))) == 1
+
+
+# What the text says of its outputs
+
+
+def told(part: str) -> str:
+    """What came out, of the cell that has ``part`` in it."""
+    return shown_by(LESSON, part).partition("It came out: ")[2].partition(". You predicted")[0]
+
+
+def test_heaps_are_in_z() -> None:
+    times = dict(
+        re.findall(r"(\w \([\w ]+\)): (\d\.\d\d) times", told("lab.outcome(\n    apart_q"))
+    )
+    none, below, behind = (float(times[n]) for n in ("r (no head)", "r (MLP)", "z (MLP)"))
+    assert behind > 1.3 * none
+    assert none > below
+
+
+def test_the_cells_probe_agrees_with_the_packages_in_the_lesson() -> None:
+    lines = shown_by(LESSON, 'asked = [ask(split, "rotation", 600').splitlines()
+    shares = [re.findall(r"(\d+\.\d)%", line) for line in lines if "turns told" in line]
+    assert len(shares) == 3
+    for mine, theirs in shares:
+        assert float(mine) == pytest.approx(float(theirs), abs=0.6)

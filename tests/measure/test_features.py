@@ -16,13 +16,14 @@ from support.runs import tiny
 
 from delog_nb import Experiment, data, train
 from delog_nb.data import Split
-from delog_nb.experiment import RecordError
+from delog_nb.experiment import ExperimentError, RecordError
 from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
 from delog_nb.measure.features import (
     DIMENSIONS,
     FeatureKeeper,
     Features,
     features_in_training,
+    head_outputs,
     kept_epochs,
     plane,
     read_features,
@@ -190,3 +191,24 @@ def test_a_run_is_trained_and_looked_at_in_one_go() -> None:
     found = features_in_training(experiment, data.load(experiment))
     assert found.epochs == [0, 1]
     assert len(found.sprite) > 1000
+
+
+def test_z_is_kept_as_the_loss_sees_it(tmp_path: Path) -> None:
+    """A head with few outputs: 16 components hold them all, so their distances are exact."""
+    experiment = tiny(method="delog-scl", epochs=1, head_dim=8)
+    run = train(experiment, FeatureKeeper(tmp_path / "run", head_outputs))
+    images, found = data.load(experiment), read_features(tmp_path / "run")
+    chosen = Split(images.test.images[found.images], images.test.labels[found.images])
+    (outputs,) = block_outputs(run, images, chosen)
+    for block, (part, r) in enumerate(zip(run.model.parts(), outputs, strict=False)):
+        z = part.objective.get_submodule("head")(r).detach().double()
+        exact = torch.cdist(*[z / z.norm(dim=1, keepdim=True)] * 2)
+        mine = torch.cdist(*[torch.from_numpy(found.scores[-1, block]).double()] * 2)
+        rounded = abs(found.scores[:, block]).max() / 127  # 8 dimensions of two points
+        assert (exact - mine).abs().max() < 8**0.5 * rounded
+
+
+def test_z_is_asked_of_networks_with_heads_alone() -> None:
+    experiment = tiny(method="early-exit")
+    with pytest.raises(ExperimentError, match="Early Exit has projection heads after 0 of 4"):
+        features_in_training(experiment, data.load(experiment), head_outputs)

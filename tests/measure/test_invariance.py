@@ -67,6 +67,21 @@ def test_answers_follow_from_the_seed_and_images_are_left_alone() -> None:
     assert ask(split, "class", 20, 0).labels.bincount().tolist() == [4] * 5  # classes balanced
 
 
+@pytest.mark.parametrize("task", ["class", *invariance.CHANGES])
+def test_each_image_may_be_asked_with_every_answer(task: str) -> None:
+    split = some()
+    asked = ask(split, task, 20, seed=0, every=True)
+    once = ask(split, "class", 20, seed=0)
+    if task == "class":
+        assert torch.equal(asked.images, once.images)
+        return
+    change = invariance.CHANGES[task]
+    assert len(asked) == 20 * change.choices
+    for choice in range(change.choices):
+        own = asked.images[asked.labels == choice]
+        assert torch.equal(own, change.make(once.images, choice))
+
+
 def test_r_and_z_are_what_the_networks_own_modules_give() -> None:
     run = untrained(pool=0, head="mlp")
     images = data.load(run.experiment)
@@ -247,6 +262,9 @@ def test_a_probe_may_be_fitted_to_images_that_the_run_did_not_see(
     assert main(["probe", str(folder), *sizes]) == 0
     seen = {row.images for row in invariance.read_probes(folder)}
     assert seen == {60, min(900, len(data.load(tiny(epochs=1)).train))}
+    flips = ["--images", "60", "--tasks", "flip", "--every", "--again"]
+    assert main(["probe", str(folder), *flips]) == 0
+    assert {row.images for row in invariance.read_probes(folder)} == {120}  # each, and mirrored
     assert main(["probe", str(folder), *sizes, "--beyond", "--again"]) == 0
     rows = invariance.read_probes(folder)
     assert {(row.images, row.task) for row in rows} == {(60, "class"), (900, "class")}

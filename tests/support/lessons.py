@@ -20,15 +20,26 @@ def _source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
+def shown_by(lesson: str, part: str) -> str:
+    """The stored outputs, as text, of the one code cell of a lesson that has ``part`` in it."""
+    (cell,) = [c for c in _code(lesson) if part in _source(c)]
+    texts = [o.get("text") or o["data"].get("text/plain", "") for o in cell["outputs"]]
+    return "\n".join("".join(text) for text in texts)
+
+
 def defined(lesson: str, name: str, **names: Any) -> Callable[..., Any]:
-    """The function ``name`` of a lesson, which sees ``names``; nothing else of the lesson runs."""
+    """A lesson's function or class ``name``, undecorated; nothing else of the lesson runs.
+
+    It sees ``names``.
+    """
     found = next(
         node
         for source in map(_source, _code(lesson))
-        if f"def {name}(" in source
+        if f"def {name}(" in source or f"class {name}(" in source
         for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef) and node.name == name
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
     )
+    found.decorator_list = []  # nothing is registered
     exec(compile(ast.Module([found], []), lesson, "exec"), names)
     return names[name]
 

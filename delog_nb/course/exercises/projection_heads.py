@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from delog_nb.components import heads
-from delog_nb.components.component import count_parameters
-from delog_nb.course.exercises import Question, exercise, many
-from delog_nb.course.replies import ANYTHING, close, tell
-
-
-def _heads(rng: Random) -> list[Question]:
-    most = (40, 16, 4, 99, 99)  # channels, side, pool, hidden, outputs
-    least = (1, 5, 1, 2, 2)
-    return [(kind, *map(rng.randint, least, most)) for kind in ("mlp", "linear", "identity", "mlp")]
-
-
-@exercise("pooled-size", _heads)
-def pooled_size(
-    given: float, kind: str, channels: int, side: int, pool: int, hidden: int, outputs: int
-) -> str | None:
-    """Parameters of a head of each kind on C channels of S x S, pooled to P x P."""
-
-    def count(**pooling: int) -> int:
-        with torch.device("meta"):
-            head = heads.projection_head(
-                kind, (channels, side, side), hidden=hidden, dim=outputs, **pooling
-            )
-        return count_parameters(head.parameters())
-
-    right = count(pool=pool)
-    case = f"{channels} channels of {side} x {side}, pooled to {pool} x {pool}"
-    flat = f"{given:,} is the {kind} head without pooling: the first layer sees {case}"
-    otherwise = (
-        f"{case}, {hidden} hidden units, {outputs} outputs: the {kind} head has {right:,} "
-        f"parameters, not {given}"
-    )
-    return tell(given, right, [(count(), flat)], otherwise, rel_tol=0, abs_tol=0)
+from delog_nb.course.exercises import Question, exercise, many, seeded
+from delog_nb.course.replies import ANYTHING, close
 
 
 def _images(rng: Random) -> Question:
@@ -81,24 +51,114 @@ def blind_to_mirrors(given: list[Tensor], images: Tensor, *_: Tensor) -> str | N
     return None
 
 
-def _accuracies(rng: Random) -> Question:
-    chance = rng.choice((0.1, 0.25, 0.5))
-    z0 = rng.uniform(chance + 0.1, 1)
-    return rng.uniform(chance, z0), z0, chance
+def _sorted_images(rng: Random) -> Question:
+    """Images class by class, and their classes."""
+    classes, each = rng.randint(4, 8), 4 * rng.randint(10, 15)
+    labels = torch.arange(classes).repeat_interleave(each)
+    return torch.rand(len(labels), rng.choice((1, 3)), 5, 5), labels
 
 
-@exercise("lost-in-training", many(10, _accuracies))
-def lost_in_training(given: float, z: float, z0: float, chance: float) -> str | None:
-    """Share of what is above chance behind an untrained head that training took away."""
-    right, case = (z0 - z) / (z0 - chance), f"z {z:.3f}, z₀ {z0:.3f}, guessing {chance}"
-    mistakes = [
-        (
-            (z0 - z) / z0,
-            f"{case}: at guessing nothing is left, so measure from there, not from 0",
-        ),
-        (
-            1 - right,
-            f"{case}: {given:.3f} is the share that is left, not the share that is lost",
-        ),
-    ]
-    return tell(given, right, mistakes, f"{case}: the share lost is {right:.3f}, not {given:.3f}")
+def _drawn(answer: Callable[[Tensor, Tensor], Any], images: Tensor, labels: Tensor) -> Any:
+    with seeded(0):  # an answer may draw
+        return answer(images, labels)
+
+
+@exercise(
+    "honest-question",
+    many(4, _sorted_images),
+    _drawn,
+    ANYTHING._replace(words="return two tensors: the turned images and the answers"),
+)
+def honest_question(given: Any, images: Tensor, labels: Tensor) -> str | None:
+    """Images turned by quarters, answers that the class does not tell."""
+    turned, answers = given
+    if turned.shape != images.shape or answers.shape != labels.shape:
+        return f"return {len(images)} images and an answer for each of them"
+    if not set(answers.tolist()) <= {0, 1, 2, 3}:
+        return "an answer is a number of quarter turns: 0, 1, 2 or 3"
+    right = [image.rot90(int(k), (1, 2)) for image, k in zip(images, answers, strict=True)]
+    if wrong := [k for k in range(len(images)) if not close(turned[k], right[k])]:
+        return f"image {wrong[0]} is not turned by its answer, {int(answers[wrong[0]])} quarters"
+    counts = torch.stack([answers[labels == c].bincount(minlength=4) for c in labels.unique()])
+    if not counts.sum(0).all():
+        return "not every answer is given: then a probe that never saw an image could do without it"
+    share = counts / counts.sum(1, keepdim=True)
+    if share.max() > 0.6:
+        c, k = divmod(int(share.argmax()), 4)
+        return (
+            f"{share[c, k]:.0%} of the images of class {c} are turned by {k} quarters: who knows "
+            f"the class knows the answer, and that is what a probe will read"
+        )
+    return None
+
+
+def _batches(rng: Random) -> list[Question]:
+    """Labels and image numbers of batches of two views, and accuracies of four networks."""
+    found = []
+    for count in (12, 30):
+        samples = torch.randperm(500)[:count].repeat(2)
+        labels = torch.randint(0, 3, (count,)).repeat(2)
+        accuracies = [[rng.uniform(0.3, 0.9) for _ in range(4)] for _ in range(40)]
+        found.append((labels, samples, accuracies))
+    return found
+
+
+def _design(
+    answer: Mapping[str, Callable[..., Any]],
+    labels: Tensor,
+    samples: Tensor,
+    accuracies: list[list[float]],
+) -> dict[str, Any]:
+    return {
+        "labels": answer["labels"](labels, samples),
+        "support": [answer["support"](*four) for four in accuracies],
+    }
+
+
+@exercise(
+    "silent-labels",
+    _batches,
+    _design,
+    ANYTHING._replace(words='give a dictionary with two functions, "labels" and "support"'),
+)
+def silent_labels(
+    given: dict[str, Any], labels: Tensor, _: Tensor, accuracies: list[list[float]]
+) -> str | None:
+    """Labels that say nothing of the class, and what would support a guess about them."""
+    own = given["labels"]
+    if not isinstance(own, Tensor) or own.shape != labels.shape:
+        return f"labels: return a tensor with a label for each of the {len(labels)} views"
+    half = len(own) // 2
+    if not torch.equal(own[:half], own[half:]):
+        return "labels: the two views of an image must keep one label, or no view has a positive"
+    if torch.equal(own[:, None] == own, labels[:, None] == labels):
+        return "labels: these are the classes still, under other names"
+    if len(own[:half].unique()) < half:
+        return (
+            "labels: different images share a label, so that the loss still makes heaps of images, "
+            "if only of random ones: give each image a label of its own"
+        )
+    return _supports(given["support"], accuracies)
+
+
+def _supports(given: list[float], accuracies: list[list[float]]) -> str | None:
+    def signs(values: list[float]) -> list[bool]:
+        return [value > 0 for value in values]
+
+    right = [(m - n) - (own_m - own_n) for m, n, own_m, own_n in accuracies]
+    mistakes = {
+        "it has the sign turned around: positive is to speak for the guess": [-v for v in right],
+        "it compares the heads under the classes alone, which is where the guess came from: "
+        "the other labels have to enter": [m - n for m, n, *_ in accuracies],
+        "it compares the heads under silent labels alone: a gap there means nothing without the "
+        "gap under the classes beside it": [own_n - own_m for *_, own_m, own_n in accuracies],
+        "it compares labels without a head alone: other labels change what any network learns, "
+        "so see how much they change it with a head too": [o - n for _, n, _, o in accuracies],
+    }
+    if signs(given) == signs(right):
+        return None
+    told = next((why for why, v in mistakes.items() if signs(given) == signs(v)), None)
+    return f"support: {told}" if told else (
+        "support: return how much larger the gap between MLP and no head is under the classes "
+        "than under silent labels"
+    )  # fmt: skip

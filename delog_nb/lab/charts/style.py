@@ -68,8 +68,8 @@ def line_style(place: int, colors: Sequence[str] = COLORS) -> dict[str, Any]:
     return {"color": colors[place], "dash": dash, "symbol": symbol + "-open" * (again % 2)}
 
 
-def _method_style_of(name: str) -> dict[str, Any] | None:
-    """A method's style by its label; of a variant of it (``BP, K = 1``) dotted."""
+def style_of_method(name: str) -> dict[str, Any] | None:
+    """A method's style by its label; of a variant of it (``BP, K = 1``) dotted; else None."""
     for method, entry in METHODS.items():
         if name == entry.label:
             return method_style(method)
@@ -80,7 +80,7 @@ def _method_style_of(name: str) -> dict[str, Any] | None:
 
 def style_of(name: str, place: int) -> dict[str, Any]:
     """A method's style by its label or that of a variant; else by place."""
-    return _method_style_of(name) or line_style(place)
+    return style_of_method(name) or line_style(place)
 
 
 def styles_of(
@@ -94,7 +94,7 @@ def styles_of(
     names = list(names)
     looks = {name: (styles or {}).get(name, name) for name in names}
     chosen = {
-        name: line_style(look) if isinstance(look, int) else _method_style_of(look)
+        name: line_style(look) if isinstance(look, int) else style_of_method(look)
         for name, look in looks.items()
     }
     taken = {style["color"] for style in chosen.values() if style}

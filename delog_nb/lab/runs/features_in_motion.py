@@ -32,11 +32,13 @@ def features_in_motion(
 ) -> Exhibit:
     """Where test images lie after each block, epoch by epoch, in a row for each way to train.
 
+    A row may also be another place in the network, such as z_l (`delog_nb.measure.features`).
     The two dimensions are those of `delog_nb.measure.features.plane`. The table has, for each epoch
     and block, how many times as far apart images of two classes are as two of one class.
 
     Args:
-        ways: by name what was kept of a run; of the same test images after the same epochs
+        ways: by name what was kept of a run; of the same test images after the same epochs. A
+            method's label, alone or before a colon, gives the row its colour
         title: of the figure
         classes: their names; default: their numbers
         says: the text alternative; default: the table's last row
@@ -81,7 +83,7 @@ def features_in_motion(
         "ways": [
             {
                 "name": name,
-                "color": styles[name]["color"],
+                "color": colors[name] if looks[name] else "currentColor",
                 "codes": base64.b64encode(points[name].tobytes()).decode(),
                 "separation": apart[name].round(2).tolist(),
             }
