@@ -16,7 +16,7 @@ from plotly.subplots import make_subplots
 
 from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
 from delog_nb.lab.charts.played import Played
-from delog_nb.lab.charts.style import INK, dressed, styles_of
+from delog_nb.lab.charts.style import INK, dressed, style_of_method
 from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separation
 
 _LEVELS = 127
@@ -62,7 +62,8 @@ def features_in_motion(
     apart = {name: separation(found) for name, found in ways.items()}
     target = plane(first)[-1, -1]  # an image lies in a like place in all rows
     points = {name: _points(plane(found, target)) for name, found in ways.items()}
-    styles = styles_of(ways)
+    looks = {name: style_of_method(name) for name in ways}
+    colors = {name: str(look["color"]) if look else INK for name, look in looks.items()}
     data: dict[str, Any] = {
         "title": title,
         "classes": names,
@@ -96,7 +97,6 @@ def features_in_motion(
             table[f"{name}, block {block + 1}"] = times[:, block]
     told = ", ".join(f"{name} {times[-1, -1]:.2f}" for name, times in apart.items())
     default = sentence(title, f"After epoch {first.epochs[-1]}: {_TOLD.format(told)}")
-    colors = {name: str(style["color"]) for name, style in styles.items()}
     titles: list[str] = data["words"]["columns"]
     drawn = {name: found[-1] for name, found in points.items()}
     figure = last_epoch(drawn, first.labels, colors, titles, title)
