@@ -82,6 +82,7 @@ def told(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> tuple[str, d
     wanted = (
         "from statistics import",
         "NAMES = {",
+        "long = {",
         "def head_start(",
         'question = "',
         "def told(",

@@ -126,4 +126,6 @@ LONG = {
     "pipeline/schedule.py": 400,
     "experiment/schema.py": 375,
     "course/claims.py": 410,
+    "measure/features.py": 320,
+    "pipeline/race.py": 315,
 }
