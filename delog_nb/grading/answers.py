@@ -12,6 +12,7 @@ import builtins
 import symtable
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -58,7 +59,7 @@ def plan(cells: Sequence[Cell], exercise: str) -> Plan | None:
     if answer is None:
         return None
     first = _own(cells, trees, place)
-    own = [_without_checks(cells[n], trees[n]) for n in range(first, place + 1)]
+    own = [_before_check(cells[n], trees[n]) for n in range(first, place + 1)]
     needed = _names(ast.Expr(answer))[0]
     for tree in filter(None, map(_tree, own)):
         for node in tree.body:
@@ -104,10 +105,10 @@ def _own(cells: Sequence[Cell], trees: Sequence[ast.Module | None], place: int) 
     return max(first, place - 1)
 
 
-def _without_checks(cell: Cell, tree: ast.Module | None) -> str:
+def _before_check(cell: Cell, tree: ast.Module | None) -> str:
     if not _answers(tree) or tree is None:
         return cell.source
-    kept = [node for node in tree.body if not _answers(ast.Module([node], []))]
+    kept = takewhile(lambda node: not _answers(ast.Module([node], [])), tree.body)
     return "\n".join(map(ast.unparse, kept))
 
 

@@ -1,7 +1,7 @@
 """A sandbox for answers, made by bubblewrap.
 
 Inside is `delog_nb.grading.runner`. It has no network and no files but the interpreter, packages,
-this package and an empty folder in memory; no notebook is among them. What comes out is data.
+this package, recorded runs and an empty folder in memory; no notebook is among them. What comes out is data.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from delog_nb.experiment import ExperimentError
+from delog_nb.instruments.course_files import RESULTS
 
 _CONTAINER = (
     'docker run --rm --privileged -v "$PWD:/course" -w /course python:3.12 sh -c '
@@ -46,6 +47,7 @@ _ENVIRONMENT = {  # all that answers see, and their folder
     "DELOG_NB_PRESET": "quick",
     "PLOTLY_RENDERER": "plotly_mimetype",
     "OMP_NUM_THREADS": "1",
+    "LOKY_MAX_CPU_COUNT": "1",  # runs are made in the process of the answer: it may start none
 }
 _BEGIN = """
 import json, os, sys
@@ -189,11 +191,11 @@ def _paths() -> list[str]:
 
 
 def _readable() -> list[Path]:
-    """What the interpreter needs of the file system."""
+    """What the interpreter and the lessons need of the file system."""
     prefixes = (sys.prefix, sys.base_prefix)
     libraries = [Path(prefix).resolve() / lib for prefix in prefixes for lib in ("lib", "lib64")]
     packages = [Path(path).resolve() for path in sys.path if path.endswith("-packages")]
-    wanted = [*map(Path, _SYSTEM), *libraries, *packages, Path(_PYTHON[0]), _PACKAGE]
+    wanted = [*map(Path, _SYSTEM), *libraries, *packages, Path(_PYTHON[0]), _PACKAGE, RESULTS]
     return [path for path in dict.fromkeys(wanted) if path.exists()]
 
 

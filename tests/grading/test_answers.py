@@ -10,7 +10,7 @@ LESSON = [
     Cell("def used(x):\n    return scale * x\nscale = 1"),
     Cell("scale = 2\nlab.show(scale)\nimages.append(3)\nfill(images)"),
     Cell("first = ...", ("exercise",)),
-    Cell('lab.check("first", first)', ("check",)),
+    Cell('told = lab.check("first", first)\ntold', ("check",)),
     Cell("second = ...", ("exercise",)),
     Cell("def second(v):\n    return used(v) + len(images)"),
     Cell('print("done"); lab.check("second", second)', ("check",)),

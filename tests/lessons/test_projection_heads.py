@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -168,12 +169,13 @@ def test_the_cells_probe_agrees_with_the_packages_in_the_lesson() -> None:
         assert float(mine) == pytest.approx(float(theirs), abs=0.6)
 
 
-def test_a_head_loses_most_by_being_narrow() -> None:
+def test_one_network_cannot_tell_the_three_places_apart() -> None:
     lines = shown_by(LESSON, 'asked = [ask(split, "rotation", 600').splitlines()
-    r, z, z0 = (float(re.findall(r"(\d+\.\d)%", line)[0]) for line in lines[:3])
-    assert z < r
-    assert z0 < r
-    assert abs(z - z0) < min(r - z, r - z0)
+    shares = [float(re.findall(r"(\d+\.\d)%", line)[0]) / 100 for line in lines]
+    images = int(re.findall(r"of (\d+) turns", lines[0])[0])
+    spread = 2 * math.sqrt(max(p * (1 - p) for p in shares) / images)
+    assert len(shares) == 3
+    assert max(shares) - min(shares) < spread
 
 
 def test_the_explanation_passes_on_the_digits() -> None:

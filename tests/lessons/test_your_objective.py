@@ -16,7 +16,7 @@ from scipy import stats
 from support.lessons import SOLUTIONS, defined
 from support.runs import tiny
 
-from delog_nb import Batch, check_method, lab, methods, records, training
+from delog_nb import Batch, Experiment, check_method, lab, methods, records, training
 from delog_nb.course.exercises import check
 from delog_nb.course.exercises import your_objective as asked
 from delog_nb.course.paired import interval
@@ -69,7 +69,7 @@ def test_runs_of_one_seed_begin_with_the_same_network() -> None:
 
 def test_recorded_runs_are_found_where_all_but_the_loss_is_the_same() -> None:
     declare("compass")
-    run = lab.experiment(method="compass", lr=0.01, precision="float32")
+    run = Experiment(preset="lesson", method="compass", lr=0.01, precision="float32")
     found = nearest(run)
     names = [record.experiment.method for record in found]
     assert names == [name for name in ("bp", *NEAREST) for _ in range(3)]
@@ -102,7 +102,7 @@ def test_the_interval_of_the_cell_is_that_of_the_package() -> None:
 
 def test_what_the_text_says_of_the_neighbours_is_so() -> None:
     assert round(stats.t.ppf(0.975, 2), 1) == 4.3
-    found = nearest(lab.experiment(method="bp", precision="float32"))
+    found = nearest(Experiment(preset="lesson", method="bp", precision="float32"))
     counts = {r.experiment.method: r.experiment.num_components for r in found}
     assert (counts["dgl"], counts["predsim"]) == (9, 9)  # two layers a block, and the classifier
     assert counts["infopro"] < counts["delog-scl"] == 5
@@ -262,7 +262,7 @@ def test_frozen_blocks_are_below_what_the_exercise_asks_for_and_known_methods_ab
     declare("frozen")
     found = {}
     for name in ("frozen", "delog-scl", "early-exit"):
-        experiment = training.planned(lab.experiment(**asked._SHORT, method=name, seed=seed))
+        experiment = training.planned(Experiment(**asked._SHORT, method=name, seed=seed))
         images = load(experiment)
         run = training.train(experiment, data=images)
         z = asked.block_means(run, images, torch.arange(len(images.test)))[-1].double()

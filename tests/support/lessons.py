@@ -24,7 +24,7 @@ def shown_by(lesson: str, part: str) -> str:
     """The stored outputs, as text, of the one code cell of a lesson that has ``part`` in it."""
     (cell,) = [c for c in _code(lesson) if part in _source(c)]
     texts = [o.get("text") or o["data"].get("text/plain", "") for o in cell["outputs"]]
-    return "\n".join("".join(text) for text in texts)
+    return "\n".join("".join(text).rstrip("\n") for text in texts)
 
 
 def defined(lesson: str, name: str, **names: Any) -> Callable[..., Any]:

@@ -82,8 +82,7 @@ def nearest(run: Experiment) -> list[Record]:
     Their choices are those of ``run``, but for the learning rate, where a method has its own, and
     where it cuts. There are none where nothing was recorded at these choices.
 
-    >>> from delog_nb import lab
-    >>> found = nearest(lab.experiment(method="bp", precision="float32"))
+    >>> found = nearest(Experiment(preset="lesson", method="bp", precision="float32"))
     >>> [run.experiment.seed for run in found if run.experiment.method == "bp"]
     [0, 1, 2]
     """
