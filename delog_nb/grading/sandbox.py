@@ -1,7 +1,8 @@
 """A sandbox for answers, made by bubblewrap.
 
 Inside is `delog_nb.grading.runner`. It has no network and no files but the interpreter, packages,
-this package, recorded runs and an empty folder in memory; no notebook is among them. What comes out is data.
+this package, recorded runs and an empty folder in memory; no notebook is among them. What comes out
+is data.
 """
 
 from __future__ import annotations
