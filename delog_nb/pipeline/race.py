@@ -135,8 +135,8 @@ def _run(words: list[str], processes: int) -> None:
         ]  # fmt: skip
         try:
             end = time.monotonic() + _MOST_SECONDS
-            while any(rank.poll() is None for rank in ranks):
-                if any(rank.returncode for rank in ranks):
+            while None in (ended := [rank.poll() for rank in ranks]):
+                if any(ended):
                     end = min(end, time.monotonic() + _LAST_WORDS)
                 if time.monotonic() > end:
                     break

@@ -107,7 +107,7 @@ def missing_detach(
     cases = ([d for k, d in enumerate(_DETACHES) if n >> k & 1] for n in range(8))
     reached = (by_association, by_reconstruction)
     (right,) = (case for case in cases if _reached(case) == reached)
-    if isinstance(found, str):
+    if isinstance(found, str) or not all(isinstance(name, str) for name in found):
         raise TypeError
     if set(found) == set(right):
         return None
