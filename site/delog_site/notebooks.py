@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -61,14 +60,13 @@ def handout(links: Links) -> str:
     for path in links.lessons():
         cells = nbformat.read(path, as_version=4).cells
         parts.append("## " + cells[0].source.partition("\n")[0].removeprefix("# "))
-        for before, cell in pairwise(cells):
-            if "exercise" in _tags(cell):
-                text = before.source[before.source.index("**") :]
-                text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL).strip()
-                parts += [
-                    links.in_markdown(text, "notebooks"),
-                    f"`````python\n{cell.source}\n`````",
-                ]
+        text = ""
+        for cell in cells:
+            if found := re.search(r"\*\*\d+\. .*", cell.source, re.DOTALL):
+                text = re.sub(r"<details>.*?</details>", "", found[0], flags=re.DOTALL).strip()
+            elif "exercise" in _tags(cell):
+                code = f"`````python\n{cell.source}\n`````"
+                parts += [links.in_markdown(text, "notebooks"), code]
     return "\n\n".join(parts) + "\n"
 
 

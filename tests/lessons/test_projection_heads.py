@@ -166,3 +166,42 @@ def test_the_cells_probe_agrees_with_the_packages_in_the_lesson() -> None:
     assert len(shares) == 3
     for mine, theirs in shares:
         assert float(mine) == pytest.approx(float(theirs), abs=0.6)
+
+
+def test_a_head_loses_most_by_being_narrow() -> None:
+    lines = shown_by(LESSON, 'asked = [ask(split, "rotation", 600').splitlines()
+    r, z, z0 = (float(re.findall(r"(\d+\.\d)%", line)[0]) for line in lines[:3])
+    assert z < r
+    assert z0 < r
+    assert abs(z - z0) < min(r - z, r - z0)
+
+
+def test_the_explanation_passes_on_the_digits() -> None:
+    assert told("lab.outcome(a_question") == "colours"
+    lines = shown_by(LESSON, "lab.outcome(a_question")
+    assert "B, digits: of what does r surely tell more below an MLP than without a head? It came " \
+        "out: colours and turns." in lines  # fmt: skip
+    rows = dict(re.findall(r"^ *([ABC] · \w+, \w+): .* (holds|not decided|does not)", lines, re.M))
+    assert rows["C · digits, colours"] == "holds"
+    assert {v for row, v in rows.items() if "photographs" in row} == {"not decided"}
+
+
+def test_without_a_head_more_is_thrown_away() -> None:
+    lines = shown_by(LESSON, "read from r:").splitlines()
+    shares = [[float(share) for share in re.findall(r"(\d+\.\d)%", line)] for line in lines]
+    for none, linear, mlp in shares[:2]:
+        assert none < linear < mlp
+
+
+def test_networks_with_a_head_end_higher_on_the_digits() -> None:
+    lines = shown_by(LESSON, "def chosen(")
+    found = dict(re.findall(r"^([\w ,]+): (\d+\.\d) ± ", lines, re.M))
+    shares = {name: float(share) for name, share in found.items()}
+    assert min(shares["digits, linear"], shares["digits, MLP"]) > shares["digits, none"] + 1
+    pilot = [share for name, share in shares.items() if name.startswith("photographs")]
+    assert shares["photographs, pilot, MLP"] < max(pilot)
+
+
+def test_the_guess_fails() -> None:
+    last = shown_by(LESSON, "support for the guess").splitlines()[-1]
+    assert last.endswith("no difference above the margin")

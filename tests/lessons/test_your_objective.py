@@ -203,7 +203,7 @@ def test_the_stored_outputs_bear_out_the_text() -> None:
     low = float(re.search(r"from ([+-][\d.]+) to", said('mine = "Compass"'))[1])
     assert low > 0
     told = said("rows = {row").splitlines()
-    assert sum("not decided" in line for line in told) >= 5
+    assert sum("not decided" in line or "no difference" in line for line in told) >= 5
     assert len(told) == 8
     needed = [
         float(x) for x in re.findall(r"n = \d+: ([\d.]+) points", said("for seeds in (3, 10"))

@@ -90,8 +90,9 @@ def _slow_scl(z: Tensor, labels: Tensor, tau: float, unit: bool, self_too: bool)
     for i, anchor in enumerate(rows):
         others = [j for j in range(len(rows)) if j != i]
         scores = {j: float(anchor @ rows[j]) / tau for j in range(len(rows))}
-        top = max(scores.values())
-        below = sum(math.exp(scores[j] - top) for j in (scores if self_too else others))
+        counted = [*scores] if self_too else others
+        top = max(scores[j] for j in counted)
+        below = sum(math.exp(scores[j] - top) for j in counted)
         positives = [j for j in others if labels[j] == labels[i]]
         total -= sum(scores[p] - top - math.log(below) for p in positives) / len(positives)
     return total / len(rows)
