@@ -95,13 +95,14 @@ def test_the_interval_of_the_cell_is_that_of_the_package() -> None:
     for n in (2, 3, 7):
         one, other = (dict(enumerate(rng.random(n))) for _ in range(2))
         mean, low, high, counted = difference(one, other | {99: 0.5})
-        ends = interval([100 * (one[k] - other[k]) for k in one])
-        assert (low, high) == pytest.approx(ends)
-        assert (mean, counted) == (pytest.approx(sum(ends) / 2), n)
+        gaps = [100 * (one[k] - other[k]) for k in one]
+        assert (low, high) == pytest.approx(interval(gaps))
+        assert (mean, counted) == (pytest.approx(sum(gaps) / n), n)
+        _, low, high, _ = difference(one, other, 7)
+        assert (low, high) == pytest.approx(interval(gaps, 1 - 0.05 / 7))
 
 
 def test_what_the_text_says_of_the_neighbours_is_so() -> None:
-    assert round(stats.t.ppf(0.975, 2), 1) == 4.3
     found = nearest(Experiment(preset="lesson", method="bp", precision="float32"))
     counts = {r.experiment.method: r.experiment.num_components for r in found}
     assert (counts["dgl"], counts["predsim"]) == (9, 9)  # two layers a block, and the classifier
