@@ -132,6 +132,25 @@ def update_guide(guide: Path, folder: Path) -> bool:
     return _update(guide, [*lines, f"| | All | | {minutes} | {exercises} |"])
 
 
+def update_predictions(guide: Path, folder: Path) -> bool:
+    """And its table of predictions: what the lessons in ``folder`` asked, and what came out."""
+    lines = ["| | Asked | It came out |", "|---|---|---|"]
+    for lesson in lessons(folder):
+        solved = folder / "solutions" / lesson.path.name
+        for cell in nbformat.read(solved, as_version=4).cells if solved.exists() else ():
+            for output in cell.get("outputs", ()):
+                for told in output.get("data", {}).values():
+                    if isinstance(told, dict) and told.get("kind") == "outcome":
+                        cells = [lesson.number, told["question"], told["answer"]]
+                        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return _update(guide, lines)
+
+
+def _cell(value: object) -> str:
+    """A value as one cell of a Markdown table."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
 def _update(document: Path, lines: list[str]) -> bool:
     """Put a table in the place of the one with the same head; False if there is none."""
     text = document.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from delog_nb.course.syllabus import course, lessons, update_guide
+from delog_nb.course.syllabus import course, lessons, update_guide, update_predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -86,3 +86,16 @@ def test_the_instructors_guide_has_the_lessons_as_they_are(tmp_path: Path) -> No
     assert "| 3 | Third | Is it? | 3 | 1 |\n| | All | | 3 | 1 |\n\n" in guide.read_text()
     guide.write_text("no place for it")
     assert not update_guide(guide, tmp_path)
+
+
+def test_the_plans_name_sections_that_there_are() -> None:
+    text = (ROOT / "docs" / "instructors.md").read_text()
+    plans = text.partition("## A class of 90 minutes")[2].partition("## Marks")[0]
+    named = re.findall(r"[Ll]esson (\d+),? (?:to )?\*(.+?)\*(?: and \*(.+?)\*)?[ |(]", plans)
+    assert len(named) >= 7
+    for number, *sections in named:
+        (path,) = NOTEBOOKS.glob(f"{int(number):02d}_*.ipynb")
+        cells = nbformat.read(path, as_version=4).cells
+        heads = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+        for section in filter(None, sections):
+            assert f"\n## {section}\n" in f"\n{heads}\n", (number, section)

@@ -20,7 +20,7 @@ def run(values: argparse.Namespace) -> int:
     Then the start page, the README and the instructor's guide say again what the headers say.
     """
     from delog_nb.course.building import build, build_page, sources
-    from delog_nb.course.syllabus import update_guide, update_readme
+    from delog_nb.course.syllabus import update_guide, update_predictions, update_readme
 
     chosen = [path for path in sources(values.folder) if values.only in path.name]
     if not chosen:
@@ -40,8 +40,13 @@ def run(values: argparse.Namespace) -> int:
     for page in (folder / "00_start.ipynb", folder / "quiz.ipynb"):
         if page.exists():
             build_page(page)
-    for name, update in {"README.md": update_readme, "docs/instructors.md": update_guide}.items():
+    updates = (
+        ("README.md", update_readme),
+        ("docs/instructors.md", update_guide),
+        ("docs/instructors.md", update_predictions),
+    )
+    for name, update in updates:
         document = folder.parent / name
         if document.exists() and update(document, folder):
-            print(f"The table of lessons in {document} is up to date.")
+            print(f"A table of {document} is up to date.")
     return 0
