@@ -26,7 +26,7 @@ PYTEST := OMP_NUM_THREADS=1 DELOG_NB_PRESET=quick PLOTLY_RENDERER=plotly_mimetyp
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-long coverage compare lessons smoke dist site site-serve browser-test bench
+.PHONY: help setup lab test test-long coverage compare lessons smoke dist site slides site-serve browser-test bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -75,6 +75,10 @@ dist: $(READY)  ## make the wheel and the source archive, in dist
 
 site: $(READY)  ## build the course as pages without a kernel, in build/site
 	PYTHONPATH=site:. $(BIN)/python -m delog_site
+
+slides: $(READY)  ## make slides of the solved lessons, in build/slides
+	$(BIN)/jupyter nbconvert --to slides --output-dir build/slides --SlidesExporter.reveal_width=1280 \
+	  --SlidesExporter.reveal_scroll=True $(wildcard notebooks/solutions/*.ipynb)
 
 site-serve: $(READY)  ## show build/site at http://127.0.0.1:8000; PORT=... takes another port
 	@test -d build/site || $(MAKE) site

@@ -21,6 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from delog_nb.course import slides
 from delog_nb.instruments.files import write_atomically
 from delog_nb.instruments.processes import PeakMemory
 
@@ -68,6 +69,7 @@ def student(lesson: NotebookNode) -> NotebookNode:
     made = copy.deepcopy(lesson)
     made.cells = [cell for cell in made.cells if "solution" not in tags(cell)]
     for cell in made.cells:
+        cell.metadata.pop("slideshow", None)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         elif cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
@@ -140,6 +142,7 @@ def build(source: Path) -> Cost:
                 f"2 cores ({cost.megabytes:.0f} MB)."
             )
             cell.source = TAKES.sub(takes, cell.source)
+    slides.tag(lesson)
     write(lesson, source)
     write(student(lesson), source.parent.parent / source.name)
     return cost

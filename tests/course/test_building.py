@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+from nbconvert import SlidesExporter
 from nbformat import NotebookNode
 from support.browser import path_of_chromium
 
 from delog_nb.cli import main
-from delog_nb.course.building import build, tags
+from delog_nb.course import slides
+from delog_nb.course.building import build, sources, student, tags
+from delog_nb.instruments.course_files import NOTEBOOKS
 
 HEADER = """# 1 · Sums
 
@@ -95,3 +99,28 @@ def test_a_folder_without_lessons_is_one_sentence(
 ) -> None:
     assert main(["lessons", str(tmp_path)]) == 2
     assert "no lessons NN_name.ipynb in " in capsys.readouterr().err
+
+
+def test_sections_begin_slides_and_exercises_are_left_out() -> None:
+    lesson = nbformat.v4.new_notebook()
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    lesson.cells = [
+        text("# 1 · A lesson"), code("import torch"), text("Few words."), code("torch.ones(1)"),
+        text("## Section\n\nWords."), text("Many words. " * 40), code("2"),
+        text("## Exercises"), code("f = ..."), text("## Summary"),
+    ]  # fmt: skip
+    slides.tag(lesson)
+    kinds = [cell.metadata.slideshow.slide_type for cell in lesson.cells]
+    assert " ".join(kinds) == "slide skip - subslide slide notes subslide skip skip slide"
+    assert not any("slideshow" in cell.metadata for cell in student(lesson).cells)
+    page, _ = SlidesExporter().from_notebook_node(lesson)
+    assert "f = ..." not in page
+    assert page.index("Few words.") < page.index(">Section") < page.index('<aside class="notes">')
+
+
+@pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
+def test_stored_lessons_are_tagged_for_slides(path: Path) -> None:
+    stored = nbformat.read(path, as_version=4)
+    again = copy.deepcopy(stored)
+    slides.tag(again)
+    assert again == stored

@@ -88,6 +88,22 @@ def test_the_instructors_guide_has_the_lessons_as_they_are(tmp_path: Path) -> No
     assert not update_guide(guide, tmp_path)
 
 
+def test_the_guide_has_the_predictions_as_they_came_out(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "instructors.md").read_text()
+    guide = tmp_path / "guide.md"
+    guide.write_text(text.replace("| 1 | Delog-SCL, cut once", "| 7 | Delog-SCL, cut twice"))
+    assert update_predictions(guide, NOTEBOOKS)
+    assert guide.read_text() == text, AGAIN
+    asked = [
+        cell.source.count("lab.outcome(")
+        for path in (NOTEBOOKS / "solutions").glob("[0-9]*.ipynb")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+    table = text.partition("| | Asked | It came out |\n")[2].partition("\n\n")[0]
+    assert len(table.splitlines()) == 1 + sum(asked)
+
+
 def test_the_plans_name_sections_that_there_are() -> None:
     text = (ROOT / "docs" / "instructors.md").read_text()
     plans = text.partition("## A class of 90 minutes")[2].partition("## Marks")[0]
