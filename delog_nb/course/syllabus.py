@@ -89,7 +89,7 @@ _MAP = Template(
 <td style="text-align:left;white-space:normal">
 <a href="{{ lesson.path.name }}">{{ lesson.title }}</a>
 <br><b>{{ lesson.question }}</b>
-<br>{{ code(lesson.learn) | safe }}</td>
+<br>You learn {{ code(lesson.learn) | safe }}</td>
 <td>{{ lesson.minutes }} min</td><td>{{ lesson.seconds }} s of computing</td></tr>
 {%- endfor %}{% endfor %}</tbody></table>""",
     autoescape=True,

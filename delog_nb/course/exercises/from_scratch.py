@@ -267,3 +267,56 @@ def cut_the_flow(answer: set[str]) -> str | None:
         if letter not in answer and not wrong:
             return f"line {letter} works as well: follow r from one component into the next"
     return None
+
+
+# Five blocks and a classifier, cut after the first and the third.
+_DRAWN = {"SCL1": {"f1", "g1"}, "SCL3": {"f2", "f3", "g3"}, "CE6": {"f4", "f5", "f6"}}
+
+
+def _words(given: Any) -> set[str]:
+    if isinstance(given, str) or not all(isinstance(word, str) for word in given):
+        raise TypeError
+    return set(given)
+
+
+@exercise("drawn", once, itself, ANYTHING._replace(words="give a dictionary of sets of names"))
+def drawn(answer: dict[str, Any]) -> str | None:
+    """Which modules each loss changes in a network with two cuts."""
+    found = {loss: _words(names) for loss, names in answer.items()}
+    if len(found) != len(_DRAWN):
+        return (
+            f"it has {len(found)} losses: two cuts make three pieces, and each piece has one loss, "
+            "at its end"
+        )
+    if found.keys() != _DRAWN.keys():
+        return f"its losses are {', '.join(found)}: each is named after the last block it has"
+    for loss, right in _DRAWN.items():
+        more, less = sorted(found[loss] - right), sorted(right - found[loss])
+        if any(name.startswith("g") for name in more):
+            return f"{loss} does not change {more[0]}: a piece has one head, below its loss"
+        if more:
+            return f"{loss} does not change {more[0]}: a cut is in between, or it lies above"
+        if less:
+            return f"{loss} also changes {less[0]}, which lies between it and the cut below"
+    return None
+
+
+# The first thing to try in each case, and why it is not each of the others.
+_CASES = {
+    "A": ("rescale", "the features vanish on their way up as well, which no cut changes"),
+    "B": ("recompute", "it has to have the very gradient of BP, with less memory"),
+    "C": ("cut", "each machine waits for the other, and only a cut ends the waiting"),
+    "D": ("leave", "neither memory nor waiting is in the way, and BP is the simplest"),
+}
+
+
+@exercise("cut-or-not", once, itself, ANYTHING._replace(words="give a dictionary of words"))
+def cut_or_not(answer: dict[str, str]) -> str | None:
+    """When a cut is the first thing to try, and when something else is."""
+    choices = sorted(choice for choice, _ in _CASES.values())
+    if answer.keys() != _CASES.keys() or not _words(answer.values()) <= set(choices):
+        return f"give one of {', '.join(choices)} for each of {', '.join(_CASES)}"
+    for case, (right, why) in _CASES.items():
+        if answer[case] != right:
+            return f"{case} is not a case for {answer[case]}: {why}"
+    return None

@@ -15,6 +15,7 @@ from delog_nb.lab.charts.style import SOFT, styles_of
 
 # from way to way, from a layer to its first head, from head to head
 _ROW, _HEAD, _PILED = 1.35, 0.75, 0.4
+_BESIDE = 0.08  # a head's input and its gradient, from the middle
 
 
 def network(
@@ -61,6 +62,9 @@ def network(
             for layer, own in _losses(part):
                 at = first + part["Layers"].index(layer)
                 arrows += _loss(figure, at, y, own, colors.get(name, SOFT))
+                if own.get("Heads"):
+                    x, above = at + WIDTH / 2 - _BESIDE, y + _HEAD - HIGH / 2
+                    forward.append([(x, y + HIGH / 2), (x, above)])
             if place - first > 1:
                 ends = (place - 1 + WIDTH / 2, first + WIDTH / 2)
                 arrows.append([(x, y - 0.32) for x in ends])
@@ -105,7 +109,8 @@ def _loss(
     boxes.text(figure, middle, top + 0.42 + 0.09 * words.count("\n"), words, color)
     arrows = [[(middle, top + 0.28), (middle, top)]]
     if own.get("Heads"):
-        arrows.append([(middle, y + _HEAD - HIGH / 2), (middle, y + HIGH / 2)])
+        x = middle + _BESIDE
+        arrows.append([(x, y + _HEAD - HIGH / 2), (x, y + HIGH / 2)])
     return arrows
 
 

@@ -83,6 +83,9 @@ def last_only(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tenso
     steps[-1].step()
 
 
+DRAWN = {"SCL1": {"f1", "g1"}, "SCL3": {"f2", "f3", "g3"}, "CE6": {"f4", "f5", "f6"}}
+CASES = {"A": "rescale", "B": "recompute", "C": "cut", "D": "leave"}
+
 RIGHT: list[tuple[str, Any]] = [
     ("local-scl", by_mask),
     ("local-step", on_the_way_out),
@@ -90,6 +93,9 @@ RIGHT: list[tuple[str, Any]] = [
     ("predict-past-heads", lambda network, r: nn.Sequential(*(c.block for c in network))(r)),
     ("cut-the-flow", {"A", "C"}),
     ("cut-the-flow", ["C", "A"]),
+    ("drawn", DRAWN),
+    ("drawn", {loss: sorted(names) for loss, names in DRAWN.items()}),
+    ("cut-or-not", CASES),
 ]
 
 
@@ -115,4 +121,20 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cut-the-flow", {"C"}, "line A works as well"),
     ("cut-the-flow", {"A", "B", "C"}, "with line B no component gets any gradient"),
     ("cut-the-flow", {"A", "C", "D"}, "with line D no component gets any gradient"),
+    ("drawn", {"SCL3": {"f3", "g3"}}, "two cuts make three pieces"),
+    ("drawn", DRAWN | {"SCL5": {"f5", "g5"}}, "it has 4 losses"),
+    ("drawn", {"CE": 0, "SCL1": 1, "SCL3": 2}, "give a dictionary of sets of names"),
+    ("drawn", {"SCL1": [], "SCL2": [], "CE6": []}, "each is named after the last block"),
+    ("drawn", DRAWN | {"SCL3": {"f2", "f3", "g2", "g3"}}, "SCL3 does not change g2"),
+    ("drawn", DRAWN | {"SCL3": {"f1", "f2", "f3", "g3"}}, "SCL3 does not change f1"),
+    ("drawn", DRAWN | {"CE6": {"f6"}}, "CE6 also changes f4"),
+    ("drawn", 3, "give a dictionary of sets of names"),
+    ("cut-or-not", CASES | {"A": "cut"}, "A is not a case for cut: the features vanish"),
+    ("cut-or-not", CASES | {"B": "cut"}, "B is not a case for cut: it has to have the very"),
+    ("cut-or-not", CASES | {"C": "leave"}, "C is not a case for leave: each machine waits"),
+    ("cut-or-not", CASES | {"D": "cut"}, "D is not a case for cut: neither memory"),
+    ("cut-or-not", {"A": "cut"}, "give one of cut, leave, recompute, rescale for each of A, B, C"),
+    ("cut-or-not", CASES | {"A": "pray"}, "give one of cut, leave, recompute, rescale"),
+    ("cut-or-not", CASES | {"A": 1}, "give a dictionary of words"),
+    ("cut-or-not", "cut", "give a dictionary of words"),
 ]
