@@ -110,15 +110,16 @@ def test_with_open_blanks_the_lesson_runs_to_its_end(monkeypatch: pytest.MonkeyP
     NotebookClient(lesson, resources={"metadata": {"path": str(STUDENTS.parent)}}).execute()
     texts = [str(output) for cell in lesson.cells for output in cell.get("outputs", [])]
     assert sum("The lesson goes on with ours" in text for text in texts) == 3
-    assert sum("put your answer in place of the three dots" in text for text in texts) == 4
+    assert sum("put your answer in place of the three dots" in text for text in texts) == 6
 
 
 @pytest.mark.long
-def test_broken_steps_end_below_the_right_one_with_three_seeds(
+def test_broken_steps_end_below_the_right_one_with_two_more_seeds(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for seed in range(3):
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
+    for seed in (1, 2):  # the lesson itself has seed 0
         names: dict[str, Any] = {}
         for cell in nbformat.read(SOLVED, as_version=4).cells:
             defines = cell.source.lstrip().startswith(
@@ -132,4 +133,4 @@ def test_broken_steps_end_below_the_right_one_with_three_seeds(
                 break
         last = {way: names["train_with"](step)[1][-1] for way, step in names["steps"].items()}
         for broken in ("detach before the head", "no heads"):
-            assert last[broken] < last["as it should be"], (seed, last)
+            assert last[broken] < last["correct"], (seed, last)

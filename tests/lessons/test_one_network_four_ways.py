@@ -69,10 +69,13 @@ def test_a_loss_changes_its_own_piece_and_no_other() -> None:
 
 
 @pytest.mark.long
-def test_which_block_groups_the_classes_further_holds_for_three_seeds() -> None:
+def test_which_block_groups_the_classes_further_holds_for_two_more_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
     run = lab.experiment()
     images = data.load(run)
-    for seed in range(3):
+    for seed in (1, 2):  # the lesson itself has seed 0
         bp, scl = (
             separation(features_in_training(run.but(method=name, seed=seed), images))[-1]
             for name in ("bp", "delog-scl")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 LINKS = Links(Path(__file__).resolve().parents[2])
-PAGES = ["index", "search", "reference", *sorted(set(LINKS.pages.values()))]
+PAGES = ["index", "search", "reference", "exercises", *sorted(set(LINKS.pages.values()))]
 LESSONS = [path.stem for path in LINKS.lessons()]
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # What can be clicked and has no way for the keyboard. Escape does what the overlays do.
@@ -23,8 +23,9 @@ UNREACHABLE = """() => [...document.querySelectorAll("body *:not(.overlay)")].fi
 
 
 def opened(tab: Page, address: str, name: str) -> None:
-    """The page with its formulas typeset and every figure drawn."""
+    """The page with its formulas typeset, what came out unfolded, and every figure drawn."""
     tab.goto(f"{address}/{name}.html")
+    tab.evaluate("document.querySelectorAll('.answered').forEach((box) => { box.open = true; })")
     tab.evaluate("async () => { await window.MathJax?.startup?.promise; }")
     for box in tab.locator(".figure, .played").all():
         box.scroll_into_view_if_needed()

@@ -38,7 +38,9 @@ def test_a_slider_changes_figure_table_and_sentence(tab: Page, address: str) -> 
 def test_too_many_choices_are_varied_one_at_a_time(tab: Page, address: str) -> None:
     box = menus(tab, address, "10_full_comparison")
     expect(box.get_by_text("one choice at a time")).to_be_visible()
-    net, methods = (box.get_by_label(label, exact=True) for label in ("net", "methods"))
+    net, methods = (
+        box.locator(f"label:has(span:text-is('{label}')) select") for label in ("net", "methods")
+    )
     net.select_option("vgg")
     before = box.locator("table").text_content()
     methods.select_option("Early Exit")
@@ -135,8 +137,8 @@ def test_a_figure_to_play_with_has_a_model_without_a_kernel(tab: Page, address: 
 
 def test_a_lessons_network_is_stepped_through(tab: Page, address: str) -> None:
     tab.goto(f"{address}/01_one_network_four_ways.html")
-    box = tab.locator(".played").last
-    box.evaluate("e => e.scrollIntoView()")
+    box = tab.locator(".played").filter(has_text="Step forward")
+    tab.locator(".played").nth(1).evaluate("e => e.scrollIntoView()")
     told = box.get_by_role("status")
     first = told.inner_text()
     box.get_by_role("button", name="Step forward").press("Enter")
