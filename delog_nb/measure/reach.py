@@ -88,6 +88,7 @@ def watched(
     alive: dict[int, Tensor] = {}  # held, so that nothing else takes their addresses
 
     def keep(tensor: Tensor) -> Tensor:
+        tensor = tensor.detach()  # with its history, a node that saves its output never goes away
         storage = tensor.untyped_storage()
         if stack and storage.data_ptr() not in owned and storage.data_ptr() not in alive:
             alive[storage.data_ptr()] = tensor
