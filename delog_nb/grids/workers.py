@@ -16,6 +16,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from types import ModuleType
 from typing import Any
 
@@ -58,7 +59,7 @@ class Workers(Executor):
         self._own = threading.local()
         self._numbers = itertools.count()
         self._stopping = threading.Event()
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _context()
         # only this process holds the writing end: its death closes the pipe
         self._lifeline, self._held = self._context.Pipe(duplex=False)
 
@@ -105,6 +106,20 @@ class Workers(Executor):
         """Wait for the calls that run, then end the processes."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         self._held.close()
+
+
+def _context() -> BaseContext:
+    """How processes begin: as copies of one that has loaded torch, where the system can do that.
+
+    They share its memory, and the second one begins at once.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # the last two: what the first step of an optimizer loads, and the digits
+    wanted = ["delog_nb.grids.job", "delog_nb.training", "torch._dynamo", "sklearn.datasets"]
+    context.set_forkserver_preload(wanted)
+    return context
 
 
 _MAIN = threading.Lock()
