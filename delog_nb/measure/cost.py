@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
-from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb import methods
 from delog_nb.components import Batch, Method
@@ -135,6 +134,8 @@ def step_flops(experiment: Experiment) -> int:
 
     Multiplications and additions of convolutions and matrix products.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # 80 MB
+
     method, images, batch = _batch(experiment, 2 * experiment.batch_size)
     with FlopCounterMode(display=False) as counter:
         for made in local_losses(method.parts(), images, batch):

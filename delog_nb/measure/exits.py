@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from delog_nb.components import Method
 from delog_nb.components.batch import rows_of
@@ -117,6 +116,8 @@ def multiply_adds(method: Method, image: tuple[int, ...]) -> list[int]:
     For l = 1, 2, ...: of the blocks up to there and of every way out that was tried.
     Convolutions and matrix products are counted.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # 80 MB
+
     r = torch.zeros(1, *image, device=next(method.parameters()).device)
     found = []
     with evaluating(method), FlopCounterMode(display=False) as counter:

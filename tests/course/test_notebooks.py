@@ -77,14 +77,14 @@ def test_parameters_are_literals(path: Path) -> None:
 
 
 # lessons that still take longer, or more memory, than 60 s and 1500 MB on 2 idle cores
-ABOVE = ("12_your_objective", "13_the_field")
+ABOVE = ("07_batch_size", "11_pipelined_training", "13_the_field")
 
 
 @pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_headers_say_what_a_lesson_is_and_takes(path: Path, request: pytest.FixtureRequest) -> None:
     notebook = read(path)
     if path.stem in ABOVE:  # a known defect: who mends it takes the name away
-        request.applymarker(pytest.mark.xfail(strict=True, reason="takes too long"))
+        request.applymarker(pytest.mark.xfail(strict=True, reason="takes too long, or too much memory"))
     header = notebook.cells[0]
     assert tags(header) == ["header"]
     number = int(path.name[:2])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from random import Random
+from statistics import NormalDist
 from typing import Any
-
-from scipy import stats
 
 from delog_nb.course.assessing import UNTESTED, VERDICTS, verdict_of
 from delog_nb.course.exercises import Question, exercise, many
-from delog_nb.course.paired import ALPHA, interval
+from delog_nb.course.paired import ALPHA, interval, quantile
 from delog_nb.course.replies import ANYTHING, NUMBERS, shown, tell
 
 
@@ -117,9 +116,9 @@ def seeds_needed(found: float, gap: float, spread: float, m: int) -> str | None:
     """The fewest seeds whose interval leaves out 0, if mean and spread are as in a pilot."""
 
     def t(n: int, m: int = m) -> float:
-        return float(stats.t.isf(ALPHA / m / 2, n - 1))
+        return quantile(ALPHA / m / 2, n - 1)
 
-    z = stats.norm.isf(ALPHA / m / 2)
+    z = NormalDist().inv_cdf(1 - ALPHA / m / 2)
     said = f"for a gap of {gap:.2f}, a spread of {spread:.2f} and m = {m}"
     right = _least(lambda n: t(n) * spread / n**0.5, gap)
     mistakes = [

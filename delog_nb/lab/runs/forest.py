@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from delog_nb.course.assessing import (
     FAILS,
@@ -20,7 +19,7 @@ from delog_nb.course.assessing import (
     UNTESTED,
     verdict_of,
 )
-from delog_nb.course.paired import ALPHA, interval
+from delog_nb.course.paired import ALPHA, interval, quantile
 from delog_nb.lab.charts.exhibit import Exhibit, sentence
 from delog_nb.lab.charts.played import Played
 from delog_nb.lab.charts.scatter import scatter
@@ -114,7 +113,7 @@ def forest(
         "order": list(ORDER),
         # by the size of a family, Student's t for 2, 3, ... seeds
         "quantiles": [
-            [m, [_six(stats.t.isf(ALPHA / m / 2, n - 1)) for n in range(2, most + 1)]]
+            [m, [_six(quantile(ALPHA / m / 2, n - 1)) for n in range(2, most + 1)]]
             for m in sorted({1} | {row.family for _, row in rows})
         ],
         "groups": [_data(group) for group in groups],
