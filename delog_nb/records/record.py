@@ -83,7 +83,7 @@ def record_of(run: "Run") -> Record:
         history=run.history,
         machine=machine(),
         versions=versions(),
-        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        finished=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
     )
 
 

@@ -46,11 +46,11 @@ def test_the_map_has_a_station_for_every_lesson_in_order(tmp_path: Path) -> None
     ]
     assert rows(tmp_path) == [
         "THE IDEA",
-        "2 Second <b> Why should it? <much>. 2 min 5 s of computing",
+        "2 Second <b> Why should it? You learn <much>. 2 min 5 s of computing",
         "THE MEASUREMENTS",
-        "5 Fifth <much>. 5 min 5 s of computing",
+        "5 Fifth You learn <much>. 5 min 5 s of computing",
         "THE BALANCE",
-        "11 Last Is this the one? <much>. 11 min 5 s of computing",
+        "11 Last Is this the one? You learn <much>. 11 min 5 s of computing",
     ]
     assert "The course: 3 lessons, 18 minutes" in course(tmp_path).data
 
