@@ -115,3 +115,15 @@ def test_the_plans_name_sections_that_there_are() -> None:
         heads = "\n".join(c.source for c in cells if c.cell_type == "markdown")
         for section in filter(None, sections):
             assert f"\n## {section}\n" in f"\n{heads}\n", (number, section)
+
+
+def test_the_glossary_tells_each_entry_once_and_where_it_matters() -> None:
+    (page,) = nbformat.read(NOTEBOOKS / "glossary.ipynb", as_version=4).cells
+    rows = re.findall(r"^\| (.+?) \| .+ \| (.+) \|$", page.source, re.MULTILINE)
+    entries = [entry for entry, where in rows if entry not in ("Symbol", "Word")]
+    assert len(entries) == len(set(entries)) > 50
+    for entry, where in rows:
+        if entry in entries:
+            number, name = re.fullmatch(r"\[(\d+)\]\((\S+)\)", where).groups()
+            assert int(name[:2]) == int(number)
+            assert (NOTEBOOKS / name).exists()
