@@ -20,6 +20,7 @@ _NAMES = {
     "asks.predict": ("outcome", "predict"),
     "asks.pick": ("pick",),
     "asks.explore": ("Choice", "explore"),
+    "asks.take_away": ("take_away",),
     "asks.quiz": ("quiz",),
     "asks.workbench": ("Lab",),
     "delog_nb.course.exercises": ("check",),

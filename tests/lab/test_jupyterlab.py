@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Page, Request, expect
 from support.browser import chromium
 from support.jupyter_server import DARK, LIGHT, change_theme, jupyterlab, open_notebook, run_all
 
@@ -43,6 +44,9 @@ PLAYED = (
 )
 
 
+TAKE_AWAY = "from delog_nb import lab\nlab.take_away()"
+
+
 def notebook(*cells: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
@@ -58,6 +62,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     nbformat.write(notebook("1", "1 / 0", "2"), folder / "notebooks" / "wrong.ipynb")
     nbformat.write(notebook(EXHIBIT), folder / "notebooks" / "exhibit.ipynb")
     nbformat.write(notebook(PLAYED), folder / "notebooks" / "played.ipynb")
+    nbformat.write(notebook(TAKE_AWAY), folder / "notebooks" / "take_away.ipynb")
     with jupyterlab(folder / "notebooks", folder / "home") as found:
         yield found
 
@@ -118,6 +123,24 @@ def test_a_lesson_runs_and_draws_in_jupyterlab(name: str, tab: Page) -> None:
         arg=[len(stored) - played, played],
     )
     assert tab.locator("text=Error displaying widget").count() == 0
+
+
+def test_work_is_downloaded_and_restored(tab: Page, tmp_path: Path) -> None:
+    open_notebook(tab, "take_away.ipynb")
+    run_all(tab, timeout_s=60)
+    tab.get_by_role("button", name="Download my work").click()
+    with tab.expect_download() as caught:
+        tab.get_by_role("link", name="Save delog_nb_work.zip").click()
+    work = tmp_path / "work.zip"
+    caught.value.save_as(work)
+    assert "predictions.json" in zipfile.ZipFile(work).namelist()
+    said = tab.locator(".jp-OutputArea-output").last
+    for content, answer in ((work.read_bytes(), "Restored:"), (b"x", "is not a file that")):
+        work.write_bytes(content)
+        with tab.expect_file_chooser() as chosen:
+            tab.get_by_role("button", name="Restore").click()
+        chosen.value.set_files(work)
+        expect(said).to_contain_text(answer)
 
 
 def test_the_lab_starts_draws_and_stops(tab: Page) -> None:
