@@ -317,8 +317,8 @@ def test_nothing_else_is_in_the_sandbox(sandbox: Sandbox) -> None:
     assert ROOT not in _readable()
     environment = told(sandbox, "import os\nfound = ' '.join(sorted(os.environ))").split()
     assert set(environment) <= {
-        "DELOG_NB_PRESET", "HOME", "LANG", "LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "PATH", "PLOTLY_RENDERER", "PWD",
-        "TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "USER",
+        "DELOG_NB_PRESET", "HOME", "LANG", "LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "PATH",
+        "PLOTLY_RENDERER", "PWD", "TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "USER",
     }  # fmt: skip
 
 
