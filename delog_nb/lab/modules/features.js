@@ -19,7 +19,7 @@ const CSS = `
 .dn-motion svg text { fill: currentColor; text-anchor: middle; font-size: 14px; }
 .dn-motion .panel { fill: color-mix(in srgb, currentColor 4%, transparent);
   stroke: color-mix(in srgb, currentColor 45%, transparent); }
-.dn-motion .point { cursor: pointer; }
+.dn-motion .point { cursor: crosshair; }
 .dn-motion .point text { font-size: 11px; opacity: .8; }
 .dn-motion .chosen .point text { opacity: .18; }
 .dn-motion .chosen .point.own text { opacity: 1; font-weight: 700; fill: var(--way); }
