@@ -68,12 +68,14 @@ def test_the_data_are_the_gaps_and_the_table_has_their_verdicts(
     assert quantiles[4][1] == pytest.approx(stats.t.ppf(1 - 0.05 / 8, 2), rel=1e-5)
 
 
-def test_the_image_is_drawn_in_ink_and_ends_wide_intervals(shown: Played) -> None:
+def test_the_image_is_drawn_in_ink_and_wide_intervals_leave_it(shown: Played) -> None:
     for trace in shown.figure.data:
         assert trace.marker.color not in METHOD_COLORS  # which are the methods'
-    (wide,) = forest([Group("", [Row("wide", [[-0.9, 0.9]])])], "Wide").figure.data[:1]
+    figure = forest([Group("", [Row("wide", [[-0.9, 0.9]])])], "Wide").figure
+    (wide,) = figure.data[:1]
     assert wide.name == OPEN
-    assert (wide.x[0] - wide.error_x.arrayminus[0], wide.x[0] + wide.error_x.array[0]) == (-40, 40)
+    assert figure.layout.xaxis.range == (-40, 40)
+    assert wide.error_x.array[0] > 1000  # the bar has no end in the figure
 
 
 def test_a_rule_beside_a_claim_and_one_seed() -> None:

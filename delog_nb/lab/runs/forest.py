@@ -174,14 +174,16 @@ def _still(rows: Sequence[tuple[Group, Row]], title: str, x: str, seeds: int) ->
     points: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _SYMBOLS}
     for group, row in rows:
         found = _measured(group, row, seeds)
-        left, right = _ends(row)
         mean, low, high = (found[name] / 100 for name in ("Mean", "Low", "High"))
-        ends = (mean, mean) if low != low else (max(low, left), min(high, right))
+        ends = (mean, mean) if low != low else (low, high)
         points[found["Verdict"]].append((mean, found["Comparison"], *ends))
         points[SAYS].append((row.above, found["Comparison"]))
     drawn = {name: own for name, own in points.items() if own}
     figure = scatter(drawn, title, x).figure
     figure.update_layout(height=figure.layout.height - 16 * len(rows))
+    if rows:  # an interval that is wider runs out of the figure, without an end
+        lefts, rights = zip(*(_ends(row) for _, row in rows), strict=True)
+        figure.update_xaxes(range=[100 * min(lefts), 100 * max(rights)])
     for trace in figure.data:
         trace.marker.update(color=SOFT if trace.name == SAYS else INK, symbol=_SYMBOLS[trace.name])
         trace.marker.line.update(width=2, color=None)
