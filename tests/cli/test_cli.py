@@ -176,6 +176,7 @@ def test_the_core_loads_no_widgets_figures_or_tables() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_what_is_finished_and_says_where(tmp_path: Path) -> None:
     """A real process, interrupted in its second run."""
     command = [sys.executable, "-m", "delog_nb", "compare", *SMALL, "--methods", "bp,al"]

@@ -248,6 +248,7 @@ def test_the_packages_own_functions_are_an_answer(sandbox: Sandbox) -> None:
     assert graded(sandbox, code, "contrastive-loss") == ("right", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_answers_are_judged_as_in_the_notebook(lesson: str, sandbox: Sandbox) -> None:
     answers = import_module(f"course.answers.{lesson}")

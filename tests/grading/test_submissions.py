@@ -106,6 +106,7 @@ def test_what_is_not_there_is_missing_and_what_cannot_be_read_an_error(
     assert {r["student"] for r in rows} == {*STUDENTS, "broken"}  # notes.ipynb is no lesson
 
 
+@pytest.mark.long
 def test_every_solution_is_right(tmp_path: Path) -> None:
     solutions = Path(__file__).parents[2] / "notebooks" / "solutions"
     rows = checked(solutions, tmp_path / "all.csv")
