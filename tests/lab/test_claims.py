@@ -111,10 +111,13 @@ def test_a_page_plays_with_the_gaps_of_each_claim() -> None:
     assert fourth["notes"] == [f"parameters: 7; BP 7; {HOLDS}"]
 
 
-def test_an_interval_that_is_very_wide_ends_at_the_edge() -> None:
+def test_an_interval_that_is_very_wide_leaves_the_figure() -> None:
     wide = {0: -0.9, 1: 0.9}
-    (x, low, high) = drawn(lab.findings([claim(Comparison("a", wide))]).figure)[OPEN]["1 · a"]
-    assert (x, low, high) == pytest.approx((0, -40, 40), abs=1e-9)
+    figure = lab.findings([claim(Comparison("a", wide))]).figure
+    (x, low, high) = drawn(figure)[OPEN]["1 · a"]
+    half = 12.706 * 90  # Student's t for one degree of freedom, times the standard error
+    assert (x, low, high) == pytest.approx((0, -half, half), rel=1e-4, abs=1e-9)
+    assert figure.layout.xaxis.range == (-40, 40)
 
 
 def test_the_table_has_what_cannot_be_tested_too() -> None:
