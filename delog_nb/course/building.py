@@ -70,11 +70,17 @@ def student(lesson: NotebookNode) -> NotebookNode:
     made.cells = [cell for cell in made.cells if "solution" not in tags(cell)]
     for cell in made.cells:
         cell.metadata.pop("slideshow", None)
+        if cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
+            cell.source = cell.source.replace("](../", "](")
+    return without_outputs(made)
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook, of which nothing has been run."""
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        elif cell.cell_type == "markdown":  # links to other lessons stay among students' notebooks
-            cell.source = cell.source.replace("](../", "](")
-    return made
+    return notebook
 
 
 def minutes_to_read(lesson: NotebookNode) -> int:

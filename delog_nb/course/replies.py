@@ -16,6 +16,16 @@ from torch import Tensor
 MOST, DEEPEST = 10**6, 20  # numbers and characters in one reply; lists within each other
 
 
+def names_in(value: Any) -> set[str]:
+    """The names in a collection of names; TypeError for anything else, a single name too.
+
+    Tensors among them would be compared with each other, at any cost.
+    """
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise TypeError
+    return set(value)
+
+
 class NotData(ValueError):
     """Something that is not plain data, or is too large."""
 

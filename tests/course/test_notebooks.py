@@ -83,7 +83,7 @@ ABOVE = ("07_batch_size", "11_pipelined_training", "13_the_field")
 @pytest.mark.parametrize("path", LESSON_FILES, ids=name)
 def test_headers_say_what_a_lesson_is_and_takes(path: Path, request: pytest.FixtureRequest) -> None:
     notebook = read(path)
-    if path.stem in ABOVE:  # a known defect: who mends it takes the name away
+    if path.stem in ABOVE:  # a known defect; strict, so that the name goes once the lesson fits
         request.applymarker(pytest.mark.xfail(strict=True, reason="too long, or too large"))
     header = notebook.cells[0]
     assert tags(header) == ["header"]

@@ -69,9 +69,9 @@ def test_work_comes_back_on_another_computer(own: Path, monkeypatch: pytest.Monk
     assert not any(cell.get("outputs") for cell in back.cells)
     assert (own / "other runs/attempts/digits-s0/method.py").read_text() == "# an idea"
     assert set(written) == {
-        "1 predictions", NAME, "02_gradient_flow.ipynb", "attempts/digits-s0/method.py",
+        "predictions: 1", NAME, "02_gradient_flow.ipynb", "attempts/digits-s0/method.py",
     }  # fmt: skip
-    assert restored(content, own / "there") == ["1 predictions"]  # a second time changes nothing
+    assert restored(content, own / "there") == ["predictions: 1"]  # a second time changes nothing
 
 
 def test_nothing_of_ones_own_is_overwritten(own: Path) -> None:
@@ -86,6 +86,27 @@ def test_nothing_of_ones_own_is_overwritten(own: Path) -> None:
     assert restored(content, own / "there")[1] == f"{Path(NAME).stem} (restored).ipynb"
     assert (own / "there" / NAME).read_bytes() == before
     assert kept() == {"Which?": "this one", "Another?": "yes"}
+
+
+def test_a_restored_notebook_that_was_changed_stays_too(own: Path) -> None:
+    write(own / "here", NAME, answered())
+    content = packed(own / "here")
+    other = course()
+    other.cells[1].source = "My notes."
+    for name in (NAME, f"{Path(NAME).stem} (restored).ipynb"):
+        write(own / "there", name, other)
+    assert restored(content, own / "there")[1:] == [f"{Path(NAME).stem} (restored 2).ipynb"]
+    assert restored(content, own / "there")[1:] == []
+
+
+def test_what_cannot_be_read_is_named_and_left_alone(own: Path) -> None:
+    write(own / "here", NAME, answered())
+    content = packed(own / "here")
+    (own / "here" / NAME).write_text("{")
+    with pytest.raises(ExperimentError, match=f"{NAME} is not a readable notebook"):
+        packed(own / "here")
+    assert restored(content, own / "here")[1:] == [f"{Path(NAME).stem} (restored).ipynb"]
+    assert (own / "here" / NAME).read_text() == "{"
 
 
 def zipped(**files: str) -> bytes:

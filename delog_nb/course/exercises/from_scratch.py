@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from delog_nb.course.exercises import Question, exercise, itself, once, seeded
-from delog_nb.course.replies import ANYTHING, TENSOR, close, tell
+from delog_nb.course.replies import ANYTHING, TENSOR, close, names_in, tell
 from delog_nb.measure.reach import reach
 
 
@@ -273,16 +273,10 @@ def cut_the_flow(answer: set[str]) -> str | None:
 _DRAWN = {"SCL1": {"f1", "g1"}, "SCL3": {"f2", "f3", "g3"}, "CE6": {"f4", "f5", "f6"}}
 
 
-def _words(given: Any) -> set[str]:
-    if isinstance(given, str) or not all(isinstance(word, str) for word in given):
-        raise TypeError
-    return set(given)
-
-
 @exercise("drawn", once, itself, ANYTHING._replace(words="give a dictionary of sets of names"))
 def drawn(answer: dict[str, Any]) -> str | None:
     """Which modules each loss changes in a network with two cuts."""
-    found = {loss: _words(names) for loss, names in answer.items()}
+    found = {loss: names_in(names) for loss, names in answer.items()}
     if len(found) != len(_DRAWN):
         return (
             f"it has {len(found)} losses: two cuts make three pieces, and each piece has one loss, "
@@ -314,7 +308,7 @@ _CASES = {
 def cut_or_not(answer: dict[str, str]) -> str | None:
     """When a cut is the first thing to try, and when something else is."""
     choices = sorted(choice for choice, _ in _CASES.values())
-    if answer.keys() != _CASES.keys() or not _words(answer.values()) <= set(choices):
+    if answer.keys() != _CASES.keys() or not names_in(answer.values()) <= set(choices):
         return f"give one of {', '.join(choices)} for each of {', '.join(_CASES)}"
     for case, (right, why) in _CASES.items():
         if answer[case] != right:

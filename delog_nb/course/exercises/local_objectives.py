@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from delog_nb.components.component import Component
 from delog_nb.course.exercises import Question, exercise, seeded
-from delog_nb.course.replies import ANYTHING, TENSOR
+from delog_nb.course.replies import ANYTHING, TENSOR, names_in
 from delog_nb.methods.al import AssociatedLearning, AssociatedObjective
 
 
@@ -107,11 +107,10 @@ def missing_detach(
     cases = ([d for k, d in enumerate(_DETACHES) if n >> k & 1] for n in range(8))
     reached = (by_association, by_reconstruction)
     (right,) = (case for case in cases if _reached(case) == reached)
-    if isinstance(found, str) or not all(isinstance(name, str) for name in found):
-        raise TypeError
-    if set(found) == set(right):
+    names = names_in(found)
+    if names == set(right):
         return None
-    given = ", ".join(sorted(found)) or "none"
+    given = ", ".join(sorted(names)) or "none"
     said = (
         f"where A₂ reaches {', '.join(by_association)} and R₂ reaches "
         f"{', '.join(by_reconstruction)}, it says {given}"

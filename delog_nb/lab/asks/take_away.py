@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import zipfile
@@ -13,7 +14,7 @@ import nbformat
 from IPython.display import display
 from nbformat import NotebookNode
 
-from delog_nb.course.building import SOLUTIONS, student
+from delog_nb.course.building import SOLUTIONS, student, without_outputs
 from delog_nb.instruments import course_files
 from delog_nb.instruments.errors import ExperimentError
 from delog_nb.instruments.files import write_atomically
@@ -30,14 +31,19 @@ def packed(folder: Path) -> bytes:
     """The work in ``folder`` as a zip file: predictions, notebooks without outputs, attempts.
 
     Attempts are the runs that lesson 12 keeps. A notebook that is still as it came is left out.
+
+    Raises:
+        ExperimentError: a notebook cannot be read.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(_PREDICTIONS, json.dumps(kept(), indent=1))
         for path in sorted(folder.glob("*.ipynb")):
-            notebook = nbformat.read(path, as_version=4)
+            notebook = _read(path)
+            if notebook is None:
+                raise ExperimentError(f"{path.name} is not a readable notebook: move it away first")
             if not _as_it_came(path.name, notebook):
-                file.writestr(path.name, nbformat.writes(_without_outputs(notebook)))
+                file.writestr(path.name, nbformat.writes(without_outputs(notebook)))
         attempts = course_files.OWN_RUNS / _ATTEMPTS
         for path in sorted(attempts.rglob("*")):
             if path.is_file():
@@ -73,15 +79,18 @@ def restored(content: bytes, folder: Path) -> list[str]:
             raise ExperimentError(f"it holds {name}, which lab.take_away does not make")
     for question, answer in predictions.items():
         keep(question, answer)
-    written = [f"{len(predictions)} predictions"]
+    written = [f"predictions: {len(predictions)}"]
     for name, notebook in notebooks.items():
-        path = folder / name
-        if path.exists():
-            there = nbformat.read(path, as_version=4)
-            if _same(there, notebook):
-                continue
-            if not _as_it_came(name, there):
-                path = path.with_name(f"{path.stem} (restored).ipynb")
+        path, number, there = folder / name, 1, None
+        while path.exists():
+            there = _read(path)
+            if there and (_same(there, notebook) or _as_it_came(path.name, there)):
+                break
+            again = f" {number}" if number > 1 else ""
+            path = folder / f"{Path(name).stem} (restored{again}).ipynb"
+            number += 1
+        if path.exists() and there and _same(there, notebook):
+            continue
         with write_atomically(path) as out:
             out.write((nbformat.writes(notebook) + "\n").encode())
         written.append(path.name)
@@ -114,7 +123,11 @@ def take_away() -> None:
     said = widgets.HTML()
 
     def on_make(_: Any) -> None:
-        data = base64.b64encode(packed(folder)).decode()
+        try:
+            data = base64.b64encode(packed(folder)).decode()
+        except ExperimentError as error:
+            said.value = html.escape(str(error))
+            return
         said.value = (
             f'<a download="{FILE}" href="data:application/zip;base64,{data}">Save {FILE}</a> '
             f"(what you have saved in your notebooks until now)"
@@ -125,20 +138,20 @@ def take_away() -> None:
             try:
                 written = restored(bytes(item["content"]), folder)
             except ExperimentError as error:
-                said.value = str(error)
+                said.value = html.escape(str(error))
             else:
-                said.value = f"Restored: {', '.join(written)}."
+                said.value = html.escape(f"Restored: {', '.join(written)}.")
 
     make.on_click(on_make)
     upload.observe(on_upload, "value")
     display(widgets.VBox([widgets.HBox([make, upload]), said]))
 
 
-def _without_outputs(notebook: NotebookNode) -> NotebookNode:
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return notebook
+def _read(path: Path) -> NotebookNode | None:
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError):
+        return None
 
 
 def _same(one: NotebookNode, other: NotebookNode) -> bool:
