@@ -33,20 +33,24 @@ COMMANDS = {
 KILLS = 5  # of each
 ARMED = """
 import sys
-from support.crashes import arm
+from support.crashes import arm, counted
 from delog_nb.cli import main
+counts = counted()
 arm(sys.argv[1])
-sys.exit(main(sys.argv[2:]))
+status = main(sys.argv[2:])
+print(*counts.elements())
+sys.exit(status)
 """
 
 
-def call(folder: Path, words: list[str], doom: str = "") -> int:
-    """The exit status of a command that ends itself at ``doom``."""
+def call(folder: Path, words: list[str], doom: str = "") -> tuple[int, list[str]]:
+    """The exit status of a command that ends itself at ``doom``, and what it could be killed at."""
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", ARMED, doom, *words]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, check=False
-    ).returncode
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True
+    )
+    return done.returncode, (done.stdout.splitlines() or [""])[-1].split()
 
 
 def histories(folder: Path) -> dict[str, list]:
@@ -80,21 +84,23 @@ def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path)
         return folder
 
     whole = fresh("whole")
-    assert call(whole, words) == 0
+    status, calls = call(whole, words)
+    assert (status, {*calls}) == (0, {"fsync", "replace"})
     draw, kills, tries = random.Random(0), 0, 0
     folder = fresh("0")
     while kills < KILLS:
         tries += 1
         assert tries < 40
-        doom = f"{draw.choice(['before', 'after'])} {draw.choice(['fsync', 'replace'])} "
-        status = call(folder, words, doom + str(draw.randint(1, 6)))
+        name = draw.choice(calls)
+        doom = f"{draw.choice(['before', 'after'])} {name} {draw.randint(1, calls.count(name))}"
+        status, _ = call(folder, words, doom)
         histories(folder)  # what a reader finds meanwhile
         if status == -signal.SIGKILL:
             kills += 1
-        else:
+        else:  # the calls before it had been made by those that were killed
             assert status == 0
             folder = fresh(str(tries))
-    assert call(folder, words) == 0
+    assert call(folder, words)[0] == 0
     one, other = histories(whole), histories(folder)
     assert one.keys() == other.keys()
     assert all(same_history(one[run], other[run]) for run in one)
@@ -108,7 +114,7 @@ def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(tmp_path: Path) -
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     for made in (whole, folder):
         made.mkdir()
-    assert call(whole, words) == 0
+    assert call(whole, words)[0] == 0
     draw = random.Random(0)
     for epochs in (0, draw.randint(1, 4), draw.randint(1, 4)):
         with subprocess.Popen(
@@ -139,7 +145,7 @@ def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(tmp_path: Path) -
         (told,) = [line for line in errors.splitlines() if ": epoch " not in line]
         assert told.startswith("delog-nb: the process that launched the ranks is gone")
         histories(folder)
-    assert call(folder, words) == 0
+    assert call(folder, words)[0] == 0
     one, other = histories(whole), histories(folder)
     assert one.keys() == other.keys()
     assert all(same_history(one[run], other[run]) for run in one)

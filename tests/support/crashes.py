@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import random
 import signal
@@ -57,6 +58,22 @@ def arm(doom: str) -> None:
         return result
 
     setattr(files.os, name, fatal)
+
+
+def counted() -> collections.Counter[str]:
+    """How often this process calls what it can be killed at, from now on."""
+    counts: collections.Counter[str] = collections.Counter()
+
+    def counting(name: str, plain: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            counts[name] += 1
+            return plain(*arguments)
+
+        return call
+
+    for name in ("fsync", "replace"):
+        setattr(files.os, name, counting(name, getattr(os, name)))
+    return counts
 
 
 def dooms(seed: int, count: int) -> list[str]:

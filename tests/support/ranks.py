@@ -185,8 +185,7 @@ PARTS = {
     "dropout": dropout,
     "interrupted": interrupted,
     "data_parallel": data_parallel,
-    "golden_pipeline": partial(golden.be_rank, "pipeline"),
-    "golden_data_parallel": partial(golden.be_rank, "data_parallel"),
+    "golden": golden.be_rank,
 }
 
 

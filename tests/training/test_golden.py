@@ -6,35 +6,35 @@ from typing import Any
 
 import pytest
 from support import golden
-from support.runs import ONCE
+from support.runs import ONCE, PAIRS
 
 KNOWN = json.loads(golden.GOLDEN.read_text())
 
 
 def same(found: dict[str, Any], known: dict[str, Any]) -> None:
     """Within what another processor's rounding changes in a few steps."""
-    assert found.keys() == known.keys()
-    for name, case in known.items():
-        for row, expected in zip(found[name]["history"], case["history"], strict=True):
+    for name, run in found.items():
+        case = known[name]
+        for row, expected in zip(run["history"], case["history"], strict=True):
             losses = {key: value for key, value in expected.items() if key.startswith("loss_")}
             assert {key: row[key] for key in losses} == pytest.approx(losses, rel=2e-2)
             assert row["lr"] == pytest.approx(expected["lr"])
-        assert found[name]["square"] == pytest.approx(case["square"], rel=1e-3)
+        assert run["square"] == pytest.approx(case["square"], rel=1e-3)
 
 
 def test_plain_training_is_what_it_was() -> None:
     found = golden.plain(ONCE)
-    same(found, {name: KNOWN["plain"][name] for name in found})
-
-
-@pytest.mark.long
-def test_a_resumed_run_is_the_plain_one(tmp_path: Path) -> None:
-    assert KNOWN["resumed"] == KNOWN["plain"]
-    found = golden.resumed(tmp_path)
     same(found, KNOWN["plain"])
 
 
 @pytest.mark.long
-def test_processes_train_what_they_did(tmp_path: Path) -> None:
-    same(golden.in_processes("pipeline", tmp_path), KNOWN["pipeline"])
-    same(golden.in_processes("data_parallel", tmp_path), KNOWN["data parallel"])
+def test_every_method_trains_what_it_did_on_every_net() -> None:
+    assert KNOWN["plain"].keys() == {f"{method} {net}" for method, net in PAIRS}
+    same(golden.plain([pair for pair in PAIRS if pair not in ONCE]), KNOWN["plain"])
+
+
+@pytest.mark.long
+def test_processes_that_share_a_batch_train_what_they_did(tmp_path: Path) -> None:
+    found = golden.data_parallel(tmp_path)
+    assert found.keys() == KNOWN["data parallel"].keys() == KNOWN["plain"].keys()
+    same(found, KNOWN["data parallel"])
