@@ -32,8 +32,8 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 14) else \
-	  "Python 3.10 to 3.13 is needed, this is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 10) <= sys.version_info < (3, 15) else \
+	  "Python 3.10 to 3.14 is needed, this is " + sys.version.split()[0] + ": name another one with make PYTHON=...")'
 	$(VENV)
 	$(INSTALL) -c constraints.txt -e '.[test]'
 	@touch $(READY)

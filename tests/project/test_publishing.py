@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import delog_nb
 
@@ -50,6 +53,31 @@ def test_tests_run_on_every_python_that_is_supported() -> None:
     found = jobs["tests"]["strategy"]["matrix"]["python"]
     (low, high) = re.findall(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', project())[0]
     assert found == [f"3.{minor}" for minor in range(int(low), int(high))]
+
+
+def test_pinned_versions_install_on_every_python_that_is_supported() -> None:
+    """A version that refuses one of them is pinned elsewhere alone."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    pythons = jobs["tests"]["strategy"]["matrix"]["python"]
+    refused = []
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        pinned = Requirement(line)
+        try:
+            found = metadata.distribution(pinned.name)
+        except metadata.PackageNotFoundError:  # for another system or an older Python
+            continue
+        if str(pinned.specifier) != f"=={found.version}":
+            continue
+        wanted = SpecifierSet(found.metadata.get("Requires-Python") or "")
+        refused += [
+            f"{line} on {python}"
+            for python in pythons
+            if pinned.marker is None or pinned.marker.evaluate({"python_version": python})
+            if f"{python}.99" not in wanted
+        ]
+    assert refused == []
 
 
 def project() -> str:

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for the browser tests: private folders, no news, 127.0.0.1."""
+"""A JupyterLab or Notebook of its own for the browser tests: private folders, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ _ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 
 
 @contextmanager
-def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
-    """Serve the folder ``notebooks``; yields the address of the lab."""
+def jupyterlab(
+    notebooks: Path, home: Path, program: str = "jupyterlab", subshells: str = "perCommTarget"
+) -> Iterator[str]:
+    """Serve the folder ``notebooks`` by ``program``, a module; yields the address of its page.
+
+    ``subshells``: where the messages of widgets are handled, by JupyterLab's own default on a
+    thread beside the cells.
+    """
     for name, values in {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "apputils-extension/kernels-settings": {"commsOverSubshells": subshells},
         # all cells stand in the page, not only those in view
         "notebook-extension/tracker": {"windowingMode": "none"},
     }.items():
@@ -40,10 +47,11 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
         "PLOTLY_RENDERER": "",
     }
     del environment["PLOTLY_RENDERER"]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", program, "--no-browser", "--ip=127.0.0.1"]
     command += ["--port=0", "--IdentityProvider.token=", "--ServerApp.password="]
     command += [f"--ServerApp.root_dir={notebooks}", "--allow-root"]
-    command += ["--LabApp.expose_app_in_browser=True"]
+    app = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}[program]
+    command += [f"--{app}.expose_app_in_browser=True"]
     log = home / "server.log"
     with (
         log.open("w") as output,
@@ -54,11 +62,11 @@ def jupyterlab(notebooks: Path, home: Path) -> Iterator[str]:
         try:
             for line in server.stderr:
                 output.write(line)
-                found = re.search(r"http://127\.0\.0\.1:\d+/lab", line)
+                found = re.search(r"http://127\.0\.0\.1:\d+/(lab|tree)", line)
                 if found:
                     break
             else:
-                raise RuntimeError(f"JupyterLab did not start: see {log}")
+                raise RuntimeError(f"{program} did not start: see {log}")
             threading.Thread(target=lambda: output.write(server.stderr.read())).start()
             yield found[0]
         finally:
