@@ -1,12 +1,10 @@
 """Processes of this machine as an executor that outlives the death of any of them."""
 
 import itertools
-import multiprocessing
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
@@ -14,16 +12,14 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
-from types import ModuleType
 from typing import Any
 
 import torch
 
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.instruments.cores import cores
+from delog_nb.instruments.starting import starting_context, without_main
 from delog_nb.training import pick_device
 
 _TRIES = 3  # a call is tried again where its process was killed, so many times in all
@@ -59,7 +55,7 @@ class Workers(Executor):
         self._own = threading.local()
         self._numbers = itertools.count()
         self._stopping = threading.Event()
-        self._context = _context()
+        self._context = starting_context()
         # only this process holds the writing end: its death closes the pipe
         self._lifeline, self._held = self._context.Pipe(duplex=False)
 
@@ -82,7 +78,7 @@ class Workers(Executor):
                     initargs=(self._lifeline, self._own.number),
                 )
             try:
-                with _without_main():
+                with without_main():
                     future = process.submit(fn, *args, **kwargs)
                 return future.result()
             except BrokenExecutor:
@@ -106,35 +102,6 @@ class Workers(Executor):
         """Wait for the calls that run, then end the processes."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
         self._held.close()
-
-
-def _context() -> BaseContext:
-    """How processes begin: as copies of one that has loaded torch, where the system can do that.
-
-    They share its memory, and the second one begins at once.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    # the last two: what the first step of an optimizer loads, and the digits
-    wanted = ["delog_nb.grids.job", "delog_nb.training", "torch._dynamo", "sklearn.datasets"]
-    context.set_forkserver_preload(wanted)
-    return context
-
-
-_MAIN = threading.Lock()
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Processes that start in the block do not run a caller's script again to have its names."""
-    with _MAIN:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
 
 
 def _begin(lifeline: Connection, number: int) -> None:

@@ -1,18 +1,18 @@
 """One experiment trained by one process, then by a pipeline of processes: what each stage did when.
 
-`race` starts a process for each stage, so it can be called from a notebook, whose kernel has
-threads and must not be forked. All of them are on this machine and on CPUs; each computes with one
-thread.
+`race` starts a process for each stage, none of them a copy of this one, so that it can be called
+from a notebook, whose kernel has threads and must not be forked. All of them are on this machine
+and on CPUs; each computes with one thread.
 """
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +25,7 @@ from delog_nb.components.component import Method
 from delog_nb.data import ImageData, load
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.instruments.cores import cores
+from delog_nb.instruments.starting import starting_context, without_main
 from delog_nb.pipeline import Pipeline, check, joined
 from delog_nb.pipeline.launch import meeting_place
 from delog_nb.pipeline.schedule import Schedule, Task, table_1
@@ -108,52 +109,61 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
         )
     run = experiment.but(device="cpu", precision="float32", epochs=epochs)
     with tempfile.TemporaryDirectory() as folder:
-        result, choices = Path(folder) / "race.json", Path(folder) / "experiment.json"
-        choices.write_text(json.dumps(run.model_dump(mode="json")))
-        _run(["-m", __name__, str(choices), str(batches), str(result)], stages)
+        result = Path(folder) / "race.json"
+        _run(_be_rank, (run, batches, result), stages)
         measured = json.loads(result.read_text())
     measured["runs"] = [(first, end) for first, end in measured["runs"]]
     measured["tasks"] = [Task(*task) for task in measured["tasks"]]
     return Race(cores=cores(), **measured)
 
 
-def _run(words: list[str], processes: int) -> None:
-    """Run ``python words`` as ranks, and end them all if one fails or this process is interrupted.
-
-    A launcher of torch's would be one more process that has torch loaded.
-    """
-    own = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "WORLD_SIZE": str(processes)}
-    own |= {"LOCAL_WORLD_SIZE": str(processes)}
-    with tempfile.TemporaryFile("w+") as said, meeting_place():
+def _run(be: Callable[..., object], arguments: Sequence[object], processes: int) -> None:
+    """Call ``be`` in ranks, and end them all if one fails or this process is interrupted."""
+    context = starting_context()
+    with tempfile.TemporaryDirectory() as folder, meeting_place():
+        said = Path(folder) / "said"
+        said.touch()
+        own = os.environ | {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
         ranks = [
-            subprocess.Popen(
-                [sys.executable, *words],
-                env=os.environ | own | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            context.Process(  # type: ignore[attr-defined]
+                target=_be_one,
+                args=(own | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, said, be, *arguments),
             )
             for rank in range(processes)
-        ]  # fmt: skip
+        ]
         try:
+            with without_main():
+                for rank in ranks:
+                    rank.start()
             end = time.monotonic() + _MOST_SECONDS
-            while None in (ended := [rank.poll() for rank in ranks]):
-                if any(ended):
+            while running := [rank for rank in ranks if rank.exitcode is None]:
+                if any(rank.exitcode for rank in ranks):
                     end = min(end, time.monotonic() + _LAST_WORDS)
                 if time.monotonic() > end:
                     break
-                time.sleep(0.05)
+                wait([rank.sentinel for rank in running], end - time.monotonic())
         finally:
-            running = [rank for rank in ranks if rank.poll() is None]
+            running = [rank for rank in ranks if rank.pid and rank.exitcode is None]
             for rank in running:
                 rank.kill()
-                rank.wait()
-        failed = [rank.returncode for rank in ranks if rank not in running and rank.returncode]
+                rank.join()
+        failed = [rank.exitcode for rank in ranks if rank not in running and rank.exitcode]
         if failed:
-            said.seek(0)
-            lines = said.read().splitlines() or [f"exit status {failed[0]}"]
+            lines = said.read_text().splitlines() or [f"exit status {failed[0]}"]
             told = [line for line in lines if line.startswith("delog-nb: ")] or lines
             raise RaceError(told[-1])
         if running:
             raise RaceError(f"the processes took longer than {_MOST_SECONDS:.0f} s")
+
+
+def _be_one(environment: dict[str, str], said: Path, be: Callable[..., object], *args: Any) -> None:
+    """Be one of the ranks; what it says comes into the file ``said``."""
+    with said.open("a") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    os.environ.update(environment)
+    end_with_launcher()
+    be(*args)
 
 
 class _Noted(Pipeline):
@@ -209,17 +219,13 @@ class _Noted(Pipeline):
         return losses
 
 
-def _main(words: list[str]) -> int:
-    """Be one of the ranks."""
-    end_with_launcher()
-    choices, batches, result = Path(words[0]), int(words[1]), Path(words[2])
-    with joined():
-        _be_rank(Experiment(**json.loads(choices.read_text())), batches, result)
-    return 0
-
-
 def _be_rank(experiment: Experiment, batches: int, result: Path) -> None:
     torch.set_num_threads(1)
+    with joined():
+        _measure(experiment, batches, result)
+
+
+def _measure(experiment: Experiment, batches: int, result: Path) -> None:
     team = _Noted()
     images = load(experiment) if team.rank == 0 else None
     data = _first(team.share_from(0, images), batches * experiment.batch_size)
@@ -304,7 +310,3 @@ def _typical(stages: list[list[list[tuple[float, float]]]]) -> list[Task]:
         epochs.append(sorted(tasks, key=lambda task: (task.start, task.stage)))
     epochs.sort(key=lambda tasks: max(task.end for task in tasks))
     return epochs[len(epochs) // 2]
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))

@@ -8,6 +8,7 @@ on, when the process that launched them does.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -32,11 +33,15 @@ LAUNCHER = "DELOG_NB_LAUNCHER"  # environment variable: the number of the proces
 
 def end_with_launcher() -> None:
     """Let this process end, wherever it stands, when the one that launched it has."""
+    started_by = multiprocessing.parent_process()
     launcher = int(os.environ.get(LAUNCHER) or os.getppid())
 
     def wait() -> None:
-        while os.getppid() == launcher:
-            time.sleep(BEAT / 4)
+        if started_by is not None:  # which a fork server stands between
+            started_by.join()
+        else:
+            while os.getppid() == launcher:
+                time.sleep(BEAT / 4)
         _end_alone()
 
     threading.Thread(target=wait, daemon=True, name="launcher").start()

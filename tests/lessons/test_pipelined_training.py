@@ -86,7 +86,7 @@ def test_a_failed_race_says_why() -> None:
         "import sys; print('noise'); print('delog-nb: rank 1 died', file=sys.stderr); sys.exit(1)"
     )
     with pytest.raises(RaceError, match=r"^delog-nb: rank 1 died$"):
-        pipelining._run(["-c", fails], 2)
+        pipelining._run(exec, [fails], 2)
 
 
 def test_one_that_fails_and_one_that_is_slow_end_the_race(
@@ -98,11 +98,11 @@ def test_one_that_fails_and_one_that_is_slow_end_the_race(
     one_fails = "os._exit(3) if os.environ['RANK'] == '1' else time.sleep(60)"
     begin = time.monotonic()
     with pytest.raises(RaceError, match=r"^exit status 3$"):
-        pipelining._run(["-c", f"{note} {one_fails}"], 2)
+        pipelining._run(exec, [f"{note} {one_fails}"], 2)
     assert time.monotonic() - begin < 50  # the one that sleeps was not waited for
     monkeypatch.setattr(pipelining, "_MOST_SECONDS", 1)
     with pytest.raises(RaceError, match="took longer than 1 s"):
-        pipelining._run(["-c", f"{note} time.sleep(60)"], 2)
+        pipelining._run(exec, [f"{note} time.sleep(60)"], 2)
     for file in tmp_path.iterdir():
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.read_text()), 0)
@@ -120,7 +120,7 @@ def test_an_interrupted_race_leaves_no_process_behind(tmp_path: Path) -> None:
     begin = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            pipelining._run(["-c", waits], 1)
+            pipelining._run(exec, [waits], 1)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
