@@ -3,6 +3,7 @@ import { inColours, onThemeChange } from "./theme.js";
 import { playFrames } from "./frames.js";
 
 const CONFIG = { displayModeBar: false, responsive: true };
+const LINE = 26; // pixels, of a title: see `dressed` in delog_nb/lab/charts/style.py
 const drawn = new Map(); // by drawing, the figure as it is stored
 let ready;
 
@@ -18,7 +19,10 @@ function plotly() {
       script.onerror = failed;
       document.head.append(script);
     }),
-  ]).then(([template]) => template);
+  ]).then(([template]) => {
+    template.layout.xaxis.ticklabelstandoff = 6; // clear of what lies on the axis
+    return template;
+  });
   return ready;
 }
 
@@ -27,7 +31,7 @@ async function draw(drawing, figure) {
   const template = await plotly();
   drawn.set(drawing, figure);
   const clear = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
-  const { updatemenus, sliders, ...given } = figure.layout;
+  const { updatemenus, sliders, title, ...given } = figure.layout;
   const layout = inColours({ ...given, template, dragmode: false, autosize: true });
   Object.assign(layout, clear);
   layout.legend = { ...layout.legend, itemclick: false, itemdoubleclick: false };
@@ -36,11 +40,26 @@ async function draw(drawing, figure) {
     layout.height -= 110; // the room for controls that HTML has below instead
     layout.margin = { ...layout.margin, b: 80 };
   }
+  if (title?.text) showTitle(drawing, title.text, layout);
   drawing.style.height = `${layout.height ?? 420}px`;
   await Plotly.newPlot(drawing, { data: coloured(figure.data), layout, config: CONFIG });
   playFrames(drawing, frames.map(({ name, data }) => ({ name, data: coloured(data) })), sliders?.[0]);
   drawing.parentElement.dataset.drawn = "yes";
   reachable(drawing.parentElement);
+}
+
+// As text of the page a title wraps, and stays in view where the figure is scrolled sideways.
+function showTitle(drawing, text, layout) {
+  let shown = drawing.parentElement.querySelector(".title");
+  if (!shown) {
+    shown = document.createElement("p");
+    shown.className = "title";
+    drawing.before(shown);
+  }
+  const lines = text.split("<br>");
+  shown.innerHTML = lines.join(" ");
+  layout.height -= LINE * lines.length; // the room that the lab gave it within the figure
+  layout.margin = { ...layout.margin, t: layout.margin.t - LINE * lines.length };
 }
 
 // Bars keep their colours, which are dark enough for the light text and stripes within them.

@@ -5,7 +5,8 @@ const ON_DARK = {
   "#1b1f23": "#e6e9ec", "#24292f": "#e6e9ec", "#2a3f5f": "#c9d1d9", // ink
   "#57606a": "#b4bcc4", "#b6bec6": "#747d86", "#ebf0f8": "#33383e", // soft, faint, grids
   "white": "#131416", "#f3f4f6": "#2a2f35", "#fff4dc": "#3d3115", "#eef0f2": "#2a2f35", // fills
-  "#0072b2": "#4a9fd8", "#8c6d31": "#b8944c", "#7f7f7f": "#a0a0a0", "#d55e00": "#f07a1f",
+  "#0072b2": "#4a9fd8", "#8c6d31": "#b8944c", "#7f7f7f": "#a0a0a0", "#d55e00": "#f07a1f", // lines
+  "#6a4fa3": "#8b6fd0", "#a3285e": "#cf4a80", "#4a5a6a": "#71859a",
 };
 const scheme = window.matchMedia("(prefers-color-scheme: dark)");
 

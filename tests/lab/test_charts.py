@@ -246,7 +246,8 @@ def test_pictures_show_every_image_at_its_place() -> None:
     pixels = [
         picture.getpixel((x + step // 2, y + step // 2)) for y in (0, step) for x in (0, step)
     ]
-    assert pixels == [(0, 0, 0)] * 2 + [(200, 200, 200)] * 2
+    assert pixels == [(0, 0, 0, 255)] * 2 + [(200, 200, 200, 255)] * 2
+    assert picture.getpixel((0, 0))[3] == 0  # a gap, which is of the page's colour
 
 
 def test_methods_have_their_colours_and_variants_another_dash() -> None:

@@ -101,7 +101,7 @@ def test_the_quiz_folds_its_answers(tab: Page, address: str) -> None:
 
 def test_the_theme_button_changes_page_and_figures(tab: Page, address: str) -> None:
     box = menus(tab, address, "03_contrastive_loss")
-    ink = "box => getComputedStyle(box.querySelector('.gtitle')).fill"
+    ink = "box => getComputedStyle(box.querySelector('.legendtext')).fill"
     light = box.evaluate(ink)
     page = "getComputedStyle(document.body).backgroundColor"
     before = tab.evaluate(page)

@@ -39,13 +39,13 @@ def pictures(
     'Digits. Rows of images: zeros (2).'
     """
     count = max(map(len, rows.values()), default=0)
-    canvas = np.full((len(rows) * STEP, count * STEP, 3), 255, np.uint8)
+    canvas = np.zeros((len(rows) * STEP, count * STEP, 4), np.uint8)  # RGBA: gaps are clear
     for i, images in enumerate(rows.values()):
         for j, image in enumerate(images):
             pixels = image.permute(1, 2, 0).expand(-1, -1, 3).cpu().contiguous().numpy()
             scaled = Image.fromarray(pixels).resize((_CELL, _CELL), Image.Resampling.NEAREST)
             y, x = i * STEP + _GAP // 2, j * STEP + _GAP // 2
-            canvas[y : y + _CELL, x : x + _CELL] = np.asarray(scaled)
+            canvas[y : y + _CELL, x : x + _CELL] = np.asarray(scaled.convert("RGBA"))
     buffer = io.BytesIO()
     Image.fromarray(canvas).save(buffer, "png", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -58,6 +58,7 @@ def pictures(
         tickvals=[(i + 0.5) * STEP for i in range(len(rows))],
         ticktext=[escaped(label) for label in rows],
         showgrid=False,
+        zeroline=False,
     )
     counts = {label: len(images) for label, images in rows.items()}
     if table is None:
