@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
+from delog_nb.lab.charts.dark import ON_DARK
 from delog_site import methods, notebooks
 from delog_site.links import Links
 from delog_site.outputs import PLOTLY, Figures
@@ -28,6 +29,8 @@ def stage(root: Path, builder: Path, folder: Path) -> None:
     figures = Figures(static, root / "delog_nb/lab/modules")
     (static / "plotly.js").write_text(get_plotlyjs(), encoding="utf-8")
     shutil.copytree(builder / "modules", static / "modules", dirs_exist_ok=True)
+    dark = f"export const ON_DARK = {json.dumps(ON_DARK)};\n"
+    (static / "dark.js").write_text(dark, encoding="utf-8")
     shared = json.dumps(template(root / "notebooks/solutions"))
     (static / "figures/template.json").write_text(shared, encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):  # students' notebooks, no solutions

@@ -61,7 +61,7 @@ def test_a_change_draws_again(shown: list[Any]) -> None:
     assert "('depth', 8)" in table["data"]["text/plain"]
     menu.value = "relu"
     assert "relu" in area.outputs[1]["data"]["text/plain"]
-    assert note.value == ""
+    assert note.layout.display == "none"
 
 
 def test_an_error_is_shown_and_the_next_change_draws_again(shown: list[Any]) -> None:
@@ -71,7 +71,7 @@ def test_an_error_is_shown_and_the_next_change_draws_again(shown: list[Any]) -> 
         slider.value = 32
     assert area.outputs[0]["output_type"] == "error"
     assert area.outputs[0]["traceback"] == ["RuntimeError: too deep"]
-    assert note.value == ""
+    assert note.layout.display == "none"
     slider.value = 4
     assert "('depth', 4)" in area.outputs[1]["data"]["text/plain"]
 

@@ -33,7 +33,7 @@ LAB = (
 
 EXHIBIT = (
     "from delog_nb import lab\n"
-    "lab.lines({'BP': [0.5, 0.75]}, 'Accuracy by epoch', 'Epoch', 'Test accuracy (%)')"
+    "lab.lines({'BP': [0.5, 0.75], 'AL': [0.4, 0.5]}, 'Learning', 'Epoch', 'Test accuracy (%)')"
 )
 
 PLAYED = (
@@ -198,10 +198,12 @@ def test_an_exhibit_is_read_and_unfolded_in_either_theme(theme: str, tab: Page) 
     output = tab.locator(".jp-OutputArea-output")
     table = output.locator("details table")
     assert not table.is_visible()
-    output.locator("summary", has_text="BP: 50 to 75.").click()
+    output.locator("summary", has_text="BP: 50 to 75").click()
     table.wait_for(state="visible")
     for text in (output.locator("summary"), table.locator("td").first):
         assert contrast(text) >= 4.5
+    for text in (".gtitle", ".xtitle", ".xtick text", ".legendtext"):
+        assert contrast(output.locator(text).first, "fill") >= 4.5
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
@@ -226,15 +228,16 @@ def test_a_figure_is_played_with_in_either_theme(theme: str, tab: Page) -> None:
     assert ink == status.evaluate("node => getComputedStyle(node).color")
 
 
-def contrast(text: Any) -> float:
+def contrast(text: Any, ink: str = "color") -> float:
     """By WCAG, of a text and the first background behind it that is not transparent."""
-    ink, ground = text.evaluate(
-        """node => {
-            const ink = getComputedStyle(node).color;
+    color, ground = text.evaluate(
+        """(node, ink) => {
+            const color = getComputedStyle(node)[ink];
             while (node && getComputedStyle(node).backgroundColor === "rgba(0, 0, 0, 0)")
                 node = node.parentElement;
-            return [ink, node ? getComputedStyle(node).backgroundColor : "rgb(255, 255, 255)"];
-        }"""
+            return [color, node ? getComputedStyle(node).backgroundColor : "rgb(255, 255, 255)"];
+        }""",
+        ink,
     )
 
     def luminance(color: str) -> float:
@@ -242,5 +245,5 @@ def contrast(text: Any) -> float:
         linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
         return sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
-    high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
+    high, low = sorted((luminance(color), luminance(ground)), reverse=True)
     return (high + 0.05) / (low + 0.05)

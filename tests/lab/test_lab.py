@@ -249,7 +249,7 @@ def test_what_came_out_waits_for_a_prediction(
 
     drawn = lab.lines({"BP": [0.5, 0.75]}, "Accuracy", "Epoch", "Test accuracy (%)")
     lab.outcome("Which wins?", "AL", drawn)
-    assert "You predicted nothing yet." in capsys.readouterr().out
+    assert "You made no prediction." in capsys.readouterr().out
     shown: list[Any] = []
     monkeypatch.setattr(predictions, "headless", lambda: False)
     monkeypatch.setattr(predictions, "display", shown.append)
@@ -296,7 +296,7 @@ def test_one_may_look_without_a_prediction(monkeypatch: pytest.MonkeyPatch) -> N
     lab.outcome("Which loses?", "BP")
     asked, area = shown[0].children
     asked.children[2].click()
-    assert "You predicted nothing yet." in area.outputs[0]["data"]["text/plain"]
+    assert "You made no prediction." in area.outputs[0]["data"]["text/plain"]
 
 
 def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:

@@ -142,7 +142,9 @@ class Result:
     def _repr_html_(self) -> str:
         color = "#006b4f" if self else "#a03c00" if self.answered else "#57606a"
         mark = "✓" if self else "✗" if self.answered else "…"
-        return f'<b style="color:{color}">{mark} {html.escape(repr(self))}</b>'
+        # a coloured edge: there is no colour for text that is read well on white and on dark
+        edge = f"border-left:4px solid {color};padding-left:8px"
+        return f'<b style="{edge}">{mark} {html.escape(repr(self))}</b>'
 
 
 def check(name: str, answer: Any, seed: int | None = None) -> Result:

@@ -69,7 +69,7 @@ def many_tests(rng: Random) -> Drawn:
     return (
         f"Two methods are equally good. Somebody compares them in {count} independent settings, "
         f"each at a level of 5 %. How likely is at least one “significant” difference?",
-        Option(f"about {chance:.0%}", f"1 minus 0.95 to the power of {count}."),
+        Option(f"about {100 * chance:.0f} %", f"1 minus 0.95 to the power of {count}."),
         [
             Option("5 %", "So it is for one comparison."),
             Option(f"{5 * count} %" if count < 20 else "certain", "Chances of events that may "
@@ -100,16 +100,23 @@ def an_unfair_rate(_: Random) -> Drawn:
 def a_bubble(rng: Random) -> Drawn:
     stages, batches = rng.choice([(2, 6), (4, 12), (3, 9), (4, 6)])
     slots = stages + batches - 1
-    idle = (stages - 1) / slots
+    idle = 100 * (stages - 1) / slots
+    too_much = 100 * (stages - 1) / batches
     return (
         f"{stages} machines hold a component each. {batches} batches pass through them one after "
         f"another, each takes one time unit on each machine. Which share of the time is a machine "
         f"idle?",
-        Option(f"{idle:.0%}", f"{stages - 1} of {slots} time units, at its beginning or its end."),
+        Option(
+            f"{idle:.0f} %",
+            f"{stages - 1} of {slots} time units, at its beginning or its end.",
+        ),
         [
             Option("0 %", "The last machine waits for the first batch to arrive."),
-            Option(f"{1 - 1 / stages:.0%}", "So it is when batches do not overlap."),
-            Option(f"{(stages - 1) / batches:.0%}", "The time is longer than the batches alone."),
+            Option(f"{100 - 100 / stages:.0f} %", "So it is when batches do not overlap."),
+            Option(
+                f"{too_much:.0f} %",
+                "The time is longer than the batches alone.",
+            ),
         ],
     )
 

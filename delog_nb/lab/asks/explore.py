@@ -75,11 +75,11 @@ def _panel(draw: Draw, offered: dict[str, Choice], first: Exhibit) -> Any:
 
     area = widgets.Output()
     area.outputs = display_data(*first.outputs())
-    note = widgets.Label()
+    note = widgets.Label(layout={"display": "none"})  # empty, it would take its place
     menus = {name: _menu(name, choice) for name, choice in offered.items()}
 
     def redraw(_: Any) -> None:
-        note.value = "computing …"
+        note.value, note.layout.display = "computing …", None
         try:
             now = draw(**{name: menu.value for name, menu in menus.items()})
             area.outputs = display_data(*now.outputs())
@@ -88,7 +88,7 @@ def _panel(draw: Draw, offered: dict[str, Choice], first: Exhibit) -> Any:
             area.outputs = (_error(error),)
             raise
         finally:
-            note.value = ""
+            note.layout.display = "none"
 
     for menu in menus.values():
         menu.observe(redraw, "value")

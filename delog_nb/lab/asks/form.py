@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from delog_nb.experiment import PARAMETERS, Experiment, ExperimentError, Option
 from delog_nb.experiment.plugins import import_packages
 from delog_nb.experiment.rules import readable
+from delog_nb.lab.asks.session import wrong
 
 _SLIDER_SPAN = 1024  # wider ranges are typed
 
@@ -97,10 +98,7 @@ class Form:
         # a rule about two fields names first the one to change
         name = first if first in PARAMETERS else "data_dir" if "data_dir" in sentence else "method"
         self.fields[name].layout.border = "2px solid #c62828"
-        self.problems[name].value = (
-            f'<span style="color:#c62828;line-height:1.3;display:block">{html.escape(sentence)}'
-            "</span>"
-        )
+        self.problems[name].value = wrong(html.escape(sentence))
 
     def _fill(self) -> None:
         """Show the values of what the experiment reads, and no other field."""

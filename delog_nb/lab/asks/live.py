@@ -30,8 +30,9 @@ class LiveRun:
         # until a run begins there is nothing that an axis could count
         figure.update_xaxes(title_text="Epoch", rangemode="tozero", showticklabels=False)
         figure.update_yaxes(showticklabels=False)
-        figure.update_layout(margin={"t": 40}, width=1000)
+        figure.update_layout(margin={"t": 40}, autosize=True)
         self.figure = go.FigureWidget(figure)
+        self.figure._config = {**self.figure._config, "responsive": True}
 
     def on_event(self, event: Event) -> None:
         """What the training loop calls."""
@@ -45,6 +46,8 @@ class LiveRun:
             self._draw()
         elif isinstance(event, Ended):
             self._draw()
+            if not event.run.stopped:
+                self.progress.value = 1.0
             self.time_left.value = ""
 
     def _started(self, event: Started) -> None:

@@ -41,5 +41,5 @@ def pick(name: str, value: Any = None) -> SimpleNamespace:
 
     menu.observe(lambda change: setattr(picked, "value", change["new"]), "value")
     note = "then run the cells below again"
-    display(widgets.HBox([menu, widgets.Label(note)]))
+    display(widgets.HBox([menu, widgets.Label(note)], layout={"flex_flow": "row wrap"}))
     return picked

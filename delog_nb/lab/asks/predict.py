@@ -14,14 +14,16 @@ from jinja2 import Template
 from delog_nb.data.cache import cache_dir
 from delog_nb.instruments.errors import ReadError
 from delog_nb.instruments.files import read_json, write_atomically
-from delog_nb.lab.asks.session import display_data
+from delog_nb.lab.asks.session import display_data, prose
 from delog_nb.lab.asks.stored import Stored
 from delog_nb.lab.charts.exhibit import Exhibit, Markup
 from delog_nb.lab.charts.played import headless
 
-_NOTHING_YET = "nothing yet"
 _TOLD = Template(
-    "<p>It came out: <b>{{ answer }}</b>. You predicted: <b>{{ guess }}</b>.</p>", autoescape=True
+    "<p>It came out: <b>{{ answer }}</b>. "
+    "{% if guess %}You predicted: <b>{{ guess }}</b>.{% else %}You made no prediction.{% endif %}"
+    "</p>",
+    autoescape=True,
 )
 _FOLDED = Template(
     "<details><summary>What came out: {{ question }}</summary>{{ told | safe }}</details>",
@@ -80,7 +82,7 @@ def outcome(question: str, answer: str, *exhibits: Exhibit) -> None:
 
     >>> from delog_nb import lab
     >>> lab.outcome("Which is faster?", "BP")
-    Which is faster? It came out: BP. You predicted nothing yet.
+    Which is faster? It came out: BP. You made no prediction.
     """
     if headless():
         told = _told(question, answer)
@@ -123,9 +125,10 @@ def _buttons(question: str, on_answer: Callable[[], None], skip: bool = False) -
 
     buttons.observe(on_choice, "value")
     text = f"<b>{html.escape(question)}</b>"
-    shown = [widgets.HTML(f"What came out is shown when you have predicted.<br>{text}"), buttons]
+    waits = f"What came out is shown when you have predicted.<br>{text}"
+    shown = [widgets.HTML(prose(waits if skip else text)), buttons]
     if not skip:
-        return widgets.VBox([widgets.HTML(text), buttons])
+        return widgets.VBox(shown)
     past = widgets.Button(description="Show it without")
     past.on_click(lambda _: on_answer())
     return widgets.VBox([*shown, past])
@@ -133,6 +136,7 @@ def _buttons(question: str, on_answer: Callable[[], None], skip: bool = False) -
 
 def _told(question: str, answer: str) -> Markup:
     """What came out beside what was predicted."""
-    guess = kept().get(question, _NOTHING_YET)
-    page = _TOLD.render(question=question, answer=answer, guess=guess)
-    return Markup(page, f"{question} It came out: {answer}. You predicted {guess}.")
+    guess = kept().get(question, "")
+    page = _TOLD.render(answer=answer, guess=guess)
+    told = f"You predicted {guess}." if guess else "You made no prediction."
+    return Markup(page, f"{question} It came out: {answer}. {told}")

@@ -11,6 +11,7 @@ from typing import Any
 from IPython.display import display
 
 from delog_nb.course.questions import COUNT, Asked, draw
+from delog_nb.lab.asks.session import prose
 from delog_nb.lab.asks.stored import STORING, Stored
 from delog_nb.lab.charts.played import headless
 
@@ -76,14 +77,14 @@ class _Paper:
     def _box(self, number: int, one: Asked) -> Any:
         import ipywidgets as widgets
 
-        text = widgets.HTML(f"<b>{number + 1}.</b> {_marked(html.escape(one.text))}")
+        text = widgets.HTML(prose(f"<b>{number + 1}.</b> {_marked(html.escape(one.text))}"))
         choices = [(option.text, place) for place, option in enumerate(one.options)]
         buttons = widgets.RadioButtons(options=choices, value=None, layout={"width": "auto"})
         said = widgets.HTML()
 
         def on_choice(change: Any) -> None:
             self.right.setdefault(number, change["new"] == one.right)  # the first choice counts
-            said.value = reply(one, change["new"])
+            said.value = prose(reply(one, change["new"]))
             self._count()
 
         buttons.observe(on_choice, "value")
@@ -92,7 +93,10 @@ class _Paper:
     def _count(self) -> None:
         wrong = sorted({self.asked[n].lesson for n, right in self.right.items() if not right})
         again = f" Read again: lesson{'s' * (len(wrong) > 1)} {', '.join(map(str, wrong))}."
-        self.score.value = (
+        if not self.right:
+            self.score.value = prose(f"No answer yet, of {len(self.asked)} questions.")
+            return
+        self.score.value = prose(
             f"<b>{sum(self.right.values())} of {len(self.right)} answers right at the first "
             f"choice</b>, of {len(self.asked)} questions.{again if wrong else ''}"
         )

@@ -57,6 +57,16 @@ def markup_of(table: pd.DataFrame) -> Markup:
     return Markup(table_html(table, words_of(table)), table.to_string(index=False))
 
 
+def prose(markup: str) -> str:
+    """Text of a widget that may wrap: ipywidgets sets lines as far apart as rows of a form."""
+    return f'<div style="line-height:1.4;margin:4px 0">{markup}</div>'
+
+
+def wrong(markup: str) -> str:
+    """What is wrong, in the colour of the page's text, since red is read badly on dark."""
+    return prose(f'<b style="border-left:4px solid #c62828;padding-left:8px">{markup}</b>')
+
+
 def display_data(*bundles: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Bundles by MIME type as an `Output` widget keeps them; set at once, nothing flickers."""
     # not `append_display_data`: a figure that IPython formats displays itself, outside the area

@@ -118,7 +118,7 @@ def take_away() -> None:
     import ipywidgets as widgets
 
     folder = Path.cwd()
-    make = widgets.Button(description="Download my work", icon="download")
+    make = widgets.Button(description="Download my work", icon="download", layout={"width": "auto"})
     upload = widgets.FileUpload(accept=".zip", description="Restore", multiple=False)
     said = widgets.HTML()
 

@@ -17,13 +17,14 @@ from delog_nb.experiment import Experiment, ExperimentError, flags_of
 from delog_nb.experiment.registry import REGISTRIES
 from delog_nb.instruments.front_end import front_end
 from delog_nb.lab.asks.live import LiveRun
-from delog_nb.lab.asks.session import display_data, markup_of, show_table, sized
+from delog_nb.lab.asks.session import display_data, markup_of, prose, show_table, sized, wrong
 from delog_nb.lab.asks.train import line_of
+from delog_nb.lab.charts.dark import STYLE as ON_DARK
 from delog_nb.lab.charts.played import headless
 from delog_nb.lab.runs.overlay import names_of, overlay, overlay_table
 from delog_nb.measure.estimate import estimate
 from delog_nb.records import Record, record_of
-from delog_nb.training import EpochEnded, Event
+from delog_nb.training import EpochEnded, Event, Started
 
 
 def commands(choices: dict[str, Any]) -> dict[str, str]:
@@ -111,7 +112,7 @@ class Workbench:
         self.status = widgets.HTML()
         self.log = widgets.SelectMultiple(
             description="Finished runs", rows=4, style={"description_width": "initial"},
-            layout={"width": "100%", "display": "none"},
+            layout={"width": "calc(100% - 4px)", "display": "none"},
         )  # fmt: skip
         self.results = widgets.Output()
         self.elsewhere = widgets.HTML()
@@ -130,6 +131,7 @@ class Workbench:
                 self.log,
                 self.results,
                 self.elsewhere,
+                widgets.HTML(ON_DARK),
             ]
         )
         self._changed()
@@ -163,8 +165,7 @@ class Workbench:
         except (ExperimentError, DataError) as error:
             text, fits = str(error), False
         if self.form.experiment == experiment:  # not changed meanwhile
-            color = "inherit" if fits else "#c62828"
-            self.cost.value = f'<span style="color:{color}">{html.escape(text)}</span>'
+            self.cost.value = (prose if fits else wrong)(html.escape(text))
             self.start.disabled = not fits or self.running
 
     @property
@@ -190,7 +191,7 @@ class Workbench:
             experiment = training.planned(experiment)
             checkpoint = cache_dir() / "lab" / f"{experiment.run_id}.pt"
             run = training.train(
-                experiment, self.live.on_event, self._stop.is_set, checkpoint=checkpoint
+                experiment, self._on_event, self._stop.is_set, checkpoint=checkpoint
             )
             if run.history:
                 self._finished(record_of(run))
@@ -202,15 +203,19 @@ class Workbench:
                 checkpoint.unlink(missing_ok=True)
                 self.status.value = "Finished."
         except (ExperimentError, DataError, OSError) as error:
-            self.status.value = f'<b style="color:#c62828">{html.escape(str(error))}</b>'
+            self.status.value = wrong(html.escape(str(error)))
         except Exception as error:
             # Jupyter would put it into a log that nobody sees
-            text = html.escape(f"{type(error).__name__}: {error}")
-            self.status.value = f'<b style="color:#c62828">{text}</b>'
+            self.status.value = wrong(html.escape(f"{type(error).__name__}: {error}"))
             raise
         finally:
             self.stop.disabled = True
             self.start.disabled = self.form.experiment is None
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.status.value = ""
+        self.live.on_event(event)
 
     def _finished(self, record: Record) -> None:
         self.records.append(record)

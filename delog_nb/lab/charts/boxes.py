@@ -49,7 +49,7 @@ def text(
     figure.add_annotation(
         x=x, y=y, text=escaped(words).replace("\n", "<br>"), showarrow=False,
         font={"size": size, "color": color},
-        xanchor="left" if left else "center",
+        xanchor="left" if left else "center", align="left" if left else "center",
     )  # fmt: skip
 
 

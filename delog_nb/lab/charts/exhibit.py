@@ -17,6 +17,7 @@ from jinja2 import Template
 from plotly.offline import get_plotlyjs
 
 from delog_nb.instruments.files import write_atomically
+from delog_nb.lab.charts.dark import STYLE as ON_DARK
 
 NOTHING = "–"
 _ROWS = 200  # of a folded table; a saved one has them all
@@ -122,21 +123,21 @@ class Exhibit:
             }
         )
 
-    def folded(self) -> Markup:
-        """What is seen, and the table folded below it."""
+    def folded(self, style: str = "") -> Markup:
+        """What is seen, and the table folded below it; then ``style``."""
         table = self.readable()
         if len(table) > _ROWS:
             rest = [f"… {len(table) - _ROWS:,} more", *[""] * (len(table.columns) - 1)]
             table = table[:_ROWS].astype(object)
             table.loc[_ROWS] = rest
-        title = f"{self._title()}."
-        seen = self.says.removeprefix(title).strip() or self.says  # the title stands above
+        seen = self.says.removeprefix(f"{self._title()}.").strip() or self.says  # it stands above
         page = _FOLDED.render(says=seen, table=table_html(table, words_of(table)))
-        return Markup(page, f"{self.says}\n{table.to_string(index=False)}")
+        return Markup(page + style, f"{self.says}\n{table.to_string(index=False)}")
 
     def outputs(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The bundles, by MIME type, that a notebook shows: the figure, and the folded table."""
-        return self.figure._repr_mimebundle_(), self.folded().bundle()
+        # with the style, since outputs out of view may be taken from the page
+        return self.figure._repr_mimebundle_(), self.folded(ON_DARK).bundle()
 
     def now(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The bundles to show now: as `outputs`, unless there is a livelier form."""
@@ -222,7 +223,7 @@ def table_html(
 def words_of(table: pd.DataFrame) -> list[str]:
     """The columns that hold words, not numbers."""
     texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
-    return [c for c in texts if not table[c].astype(str).str.match(r"^[–−+×\-\d]").all()]
+    return [c for c in texts if not table[c].astype(str).str.match(r"^$|^[–−+×\-\d]").all()]
 
 
 def plain(text: str) -> str:

@@ -122,8 +122,8 @@ def playable(
     moving = still | {"frame": {"duration": 250, "redraw": True}, "fromcurrent": True}
     buttons = [("Play", None, moving), ("Pause", [None], still)]
     figure.update_layout(
-        height=figure.layout.height + 110,
-        margin={"b": 190},
+        height=figure.layout.height + 140,
+        margin={"b": 220},
         sliders=[{
             "active": active, "currentvalue": {"prefix": f"{prefix}: "}, "pad": {"t": 60},
             "x": 0.12, "len": 0.88,

@@ -89,7 +89,7 @@ def heat(
             xgap=2,
             ygap=2,
             colorscale=_steps(len(names)) if kinds else _BLUES,
-            showscale=not kinds and col == len(by_panel),
+            showscale=not kinds and col == len(by_panel) and len(columns) > _WRITTEN,
             colorbar={"title": {"text": f"{z}{', log₁₀' if log else ''}", "side": "right"},
                       "thickness": 14},
             hovertemplate="%{y}, %{x}: %{text}<extra></extra>",

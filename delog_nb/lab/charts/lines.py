@@ -81,6 +81,8 @@ def lines(
         scale = scale_of(axes[panel])
         given = {name: points_of(line) for name, line in own.items()}
         xs = list(dict.fromkeys(at for points in given.values() for at in points))
+        if all(isinstance(at, (int, float)) for at in xs):  # else a level's line runs back
+            xs.sort()
         for name, level in (levels or {}).items():
             value = level[panel] if isinstance(level, Mapping) else level
             given[name] = {at: [float(value)] for at in xs}

@@ -52,9 +52,11 @@ def pictures(
     figure = go.Figure(go.Image(source=source, hoverinfo="skip"))
     dressed(figure, title, len(rows) * STEP + 70)
     left = 20 + 9 * max(map(len, rows), default=0)
-    figure.update_layout(width=count * STEP + left + 20, margin={"l": left, "r": 20, "b": 10})
-    figure.update_xaxes(visible=False)
+    figure.update_layout(margin={"l": left, "r": 20, "b": 10})
+    figure.update_xaxes(visible=False, constrain="domain", constraintoward="left")
     figure.update_yaxes(
+        constrain="domain",
+        constraintoward="top",
         tickvals=[(i + 0.5) * STEP for i in range(len(rows))],
         ticktext=[escaped(label) for label in rows],
         showgrid=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,7 +112,9 @@ def scatter(
     if panels:
         figure.update_layout(margin={"t": figure.layout.margin.t + 26})
     figure.update_layout(showlegend=len(known) > 1)
-    figure.update_xaxes(title_text=x, type="log" if log else "linear")
+    # beside the names of rows little room is left for a title
+    shown = "<br>".join(textwrap.wrap(x, 28)) if rows else x
+    figure.update_xaxes(title_text=shown, type="log" if log else "linear")
     figure.update_yaxes(title_text=y, col=1)
     if log:
         figure.update_xaxes(round_ticks())
@@ -123,9 +126,13 @@ def scatter(
     if not table:
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
-        figure.add_annotation(text=_EMPTY, showarrow=False, font_size=16)
+        figure.add_annotation(
+            text=_EMPTY, showarrow=False, font_size=16, xref="paper", yref="paper", x=0, y=1,
+            xanchor="left", yanchor="top",
+        )  # fmt: skip
+        figure.update_layout(height=160)
         says = says or sentence(title, _EMPTY)
-    if level is not None:
+    if level is not None and table:
         figure.add_vline(x=level, line={"color": SOFT, "width": 2})
     if square:
         figure.update_xaxes(visible=False)
@@ -160,6 +167,6 @@ def _told(title: str, table: Sequence[Mapping[str, Any]], x: str) -> str:
     told = []
     for name in dict.fromkeys(row["Name"] for row in table):
         xs = [row["x"] for row in table if row["Name"] == name]
-        count = "1 point" if len(xs) == 1 else f"{len(xs)} points"
-        told.append(f"{name}: {count}, {written(min(xs))} to {written(max(xs))}")
+        span = f"{written(min(xs))} to {written(max(xs))}"
+        told.append(f"{name}: {written(xs[0]) if len(xs) == 1 else f'{len(xs)} marks, {span}'}")
     return sentence(title, f"{x or 'Across'}: {'; '.join(told[:8])}")

@@ -124,7 +124,7 @@ def faded(color: str, alpha: float) -> str:
 
 def dressed(figure: go.Figure, title: str, height: int = 420, legend: int = 0) -> go.Figure:
     """Give ``figure`` its title, the common look, and room below for ``legend`` letters."""
-    lines = textwrap.wrap(title, 74) or [""]
+    lines = textwrap.wrap(title, 54) or [""]
     return figure.update_layout(
         title={"text": "<br>".join(map(escaped, lines)),
                "x": 0.02, "xanchor": "left", "font": {"size": 18},
@@ -136,4 +136,7 @@ def dressed(figure: go.Figure, title: str, height: int = 420, legend: int = 0) -
         legend={"title": None, "orientation": "h", "x": 0, "y": 0, "yref": "container",
                 "yanchor": "bottom"},
         hovermode="closest",
+        # what is left: zoom, pan and back; nothing that sends a figure away
+        modebar={"remove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d",
+                            "toImage", "sendChartToCloud"]},
     )  # fmt: skip

@@ -136,10 +136,10 @@ def circle(
         type="circle", x0=-1, x1=1, y0=-1, y1=1, line={"color": FAINT, "width": 1},
         layer="below", row=1, col="all",
     )  # fmt: skip
-    figure.update_xaxes(visible=False, range=[-1.25, 1.25], row=1)
+    figure.update_xaxes(visible=False, range=[-1.25, 1.25], constrain="domain", row=1)
     figure.update_yaxes(visible=False, range=[-1.25, 1.25], row=1)
     for axis in figure.select_yaxes(row=1):
-        axis.update(scaleanchor=axis.anchor, scaleratio=1)
+        axis.update(scaleanchor=axis.anchor, scaleratio=1, constrain="domain")
     figure.update_xaxes(title="Step", range=[-0.02 * last, 1.02 * last], row=2)
     figure.update_yaxes(title="Loss (nats)", row=2)
     if animate:

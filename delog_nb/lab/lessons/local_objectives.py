@@ -128,10 +128,10 @@ def _diagram(last: int, title: str) -> go.Figure:
     boxes.text(figure, -0.42, _ENCODE, "<b>y</b>")
     for y, words in (
         (_BACK, "<b>Training</b>"),
-        (_DECODE, "back to the target below"),
-        (_ENCODE, "targets become codes"),
+        (_DECODE, "back to the\ntarget below"),
+        (_ENCODE, "targets\nbecome codes"),
         (_MEET, "where both meet"),
-        (_BRIDGE, "bridges to the codes"),
+        (_BRIDGE, "bridges to\nthe codes"),
         (0, "features"),
         (_DOWN, "<b>Inference</b>"),
         (_DOWN - 0.36, "up, over, and down"),
@@ -196,7 +196,7 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
     shown = [*labels, *range(goals)]
     color = str(method_style("al")["color"])
     titles = [f"{sub('b', k)}({sub('r', k)}) and {sub('t', k)}" for k in range(1, blocks + 1)]
-    told = f"the codes {sub('t', blocks)} of two classes are {{}} % of their range apart"
+    told = f"the distance of codes {sub('t', blocks)} of two classes, in % of their range: {{}}"
     data: dict[str, Any] = {
         "title": title,
         "classes": [str(k) for k in range(goals)],
@@ -228,7 +228,7 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
     for name, found in apart.items():
         for block in range(blocks):
             table[f"{name}: {sub('t', block + 1)} (%)"] = [row[block] for row in found]
-    ends = ", ".join(f"{name} {found[-1][-1]:.2f}" for name, found in apart.items())
+    ends = "; ".join(f"{name}: {found[-1][-1]:.2f}" for name, found in apart.items())
     figure = last_epoch(
         {name: found[-1] for name, found in codes.items()},
         shown, dict.fromkeys(codes, color), titles, title, goals,

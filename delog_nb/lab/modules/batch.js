@@ -15,8 +15,8 @@ const CSS = `
   align-items: center; cursor: pointer; }
 .dn-batch .picture { width: 50px; height: 50px; flex: none; image-rendering: pixelated;
   outline: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
-.dn-batch .positive .picture { outline: 4px solid currentColor; }
-.dn-batch .negative .picture { outline: 1px dashed currentColor; }
+.dn-batch .positive .picture { outline: 3px solid currentColor; outline-offset: 3px; }
+.dn-batch .negative .picture { outline: 1px dashed currentColor; outline-offset: 3px; }
 .dn-batch .anchor .picture { outline: 8px double currentColor; }
 .dn-batch .weight { width: 18px; margin: 10px 0 3px; box-sizing: border-box; flex: none; }
 .dn-batch .pull { background: currentColor; }
@@ -140,7 +140,7 @@ function render({ model, el }) {
     }
     const [most, first] = pushes[0] ?? [0, null];
     const all = sum(pushes.map(([v]) => v));
-    status.textContent = `Anchor: ${name(anchor)}, ${kind(anchor)}. At τ = ${tau.toPrecision(2)} ` +
+    status.textContent = `Anchor: ${name(anchor)}, ${kind(anchor)}. At τ = ${tau.toPrecision(2)}: ` +
       `${positives} positive${positives > 1 ? "s" : ""} and ` +
       `${count - 1 - positives} negatives. Pull: ${(-sum(pulls.map(([v]) => v))).toFixed(3)} in ` +
       `all.` + (first === null ? "" : ` The strongest push, ${most.toFixed(3)}, is from ` +

@@ -202,7 +202,7 @@ function render({ model, el }) {
     picture.setAttribute("aria-label", chosen === null ? "no image chosen"
       : `test image ${data.images[chosen]}`);
     const apart = ways.map((way) =>
-      `${way.name} ${way.separation[state.epoch][blocks - 1].toFixed(2)}`).join(", ");
+      `${way.name}: ${way.separation[state.epoch][blocks - 1].toFixed(2)}`).join("; ");
     const image = chosen === null ? "" : ` Image ${data.images[chosen]} is of class ` +
       `${data.classes[data.labels[chosen]]}; a ring marks it.`;
     const group = state.group === null ? "" : ` Class ${data.classes[state.group]} is lit.`;

@@ -22,9 +22,7 @@ from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separatio
 _LEVELS = 127
 _INSIDE = 0.995  # a panel begins and ends at these quantiles of its points
 _TONES = 64  # of the images
-_TOLD = (
-    "after the last block, images of two classes are {} times as far apart as images of one class"
-)
+_TOLD = "the distance of images of two classes, in that of images of one, after the last block: {}"
 
 
 def features_in_motion(
@@ -95,7 +93,7 @@ def features_in_motion(
     for name, times in apart.items():
         for block in range(times.shape[1]):
             table[f"{name}, block {block + 1}"] = times[:, block]
-    told = ", ".join(f"{name} {times[-1, -1]:.2f}" for name, times in apart.items())
+    told = "; ".join(f"{name}: {times[-1, -1]:.2f}" for name, times in apart.items())
     default = sentence(title, f"After epoch {first.epochs[-1]}: {_TOLD.format(told)}")
     titles: list[str] = data["words"]["columns"]
     drawn = {name: found[-1] for name, found in points.items()}

@@ -202,20 +202,19 @@ def legend(found: Sequence[Cell], layout: Layout) -> str:
     seeds = sorted({len(cell.by_seed) for cell in found})
     count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     text = f"{LABELS[layout.values[0]]}. " if len(layout.values) == 1 else ""
-    text += f"Mean ± standard deviation over {count} seed{'' if count == '1' else 's'}"
+    text += "One seed" if count == "1" else f"Mean ± standard deviation over {count} seeds"
     kinds = {cell.precision for cell in found}
     text += f", in {kinds.pop()}." if len(kinds) == 1 else "; precision in brackets."
     if failed := [cell for cell in found if cell.value == layout.values[0] and cell.diverged]:
         text += " Diverged, and not in the mean: "
         text += ", ".join(f"{cell.diverged} of {cell.row}, {cell.column}" for cell in failed) + "."
+    of_methods = layout.rows == "method"
+    if any(cell.best for cell in found):
+        text += f" Bold: the best {'method other than BP' if of_methods else 'of its column'}."
+    if any(cell.beats_bp for cell in found):
+        text += " †: mean above BP's."
     if any(cell.difference for cell in found):
-        if layout.rows == "method":
-            text += (
-                " Bold: the best method other than BP. †: mean above BP's. ≈: the difference from "
-                "BP is within noise"
-            )
-        else:
-            text += " Bold: the best of its column. ≈: the difference from it is within noise"
+        text += f" ≈: the difference from {'BP' if of_methods else 'the best'} is within noise"
         text += " (paired t test over seeds, Holm's correction, p not below 0.05)."
     return text
 
