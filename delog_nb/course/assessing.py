@@ -163,7 +163,8 @@ def judge(compared: Sequence[Comparison | Counted | Untested]) -> list[Finding]:
 
     A claim has one family, the comparisons that decide it; those that stand beside it are another.
     The intervals of a family are simultaneous (Bonferroni): with probability .95 or more, all of
-    them hold the difference that they are to hold.
+    them hold the difference that they are to hold. Before all planned seeds are there nothing is
+    decided: whoever may stop at any seed will stop at a lucky one.
     """
     measured = [c.decides for c in compared if isinstance(c, Comparison)]
     sizes = {decides: measured.count(decides) for decides in (True, False)}
@@ -184,7 +185,7 @@ def _judged(c: Comparison, family: int) -> Finding:
     mean, std = mean_and_std(values) if values else (math.nan, math.nan)
     return Finding(
         c.label,
-        verdict_of(low, high, c.above),
+        verdict_of(low, high, c.above) if len(values) >= c.planned else OPEN,
         c.missing if not values else "one seed" if len(values) == 1 else f"{len(values)} seeds",
         mean=mean,
         std=std,

@@ -9,16 +9,18 @@ from multiprocessing.context import BaseContext
 from types import ModuleType
 
 
-def starting_context() -> BaseContext:
+def starting_context(*modules: str) -> BaseContext:
     """How processes begin: as copies of one that has loaded torch, where the system can do that.
 
-    They share its memory, and the second one begins at once.
+    They share its memory, and the second one begins at once. The first call of a process says which
+    ``modules`` that one loads besides.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    # the last two: what the first step of an optimizer loads, and the digits
-    wanted = ["delog_nb.grids.job", "delog_nb.training", "torch._dynamo", "sklearn.datasets"]
+    wanted = ["delog_nb.grids.job", "delog_nb.training", *modules]
+    # what the first step of an optimizer loads; then nothing more
+    wanted += ["torch._dynamo", "delog_nb.instruments.frozen"]
     context.set_forkserver_preload(wanted)
     return context
 

@@ -119,7 +119,7 @@ def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int
 
 def _run(be: Callable[..., object], arguments: Sequence[object], processes: int) -> None:
     """Call ``be`` in ranks, and end them all if one fails or this process is interrupted."""
-    context = starting_context()
+    context = starting_context(__name__)
     with tempfile.TemporaryDirectory() as folder, meeting_place():
         said = Path(folder) / "said"
         said.touch()

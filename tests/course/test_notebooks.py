@@ -76,15 +76,9 @@ def test_parameters_are_literals(path: Path) -> None:
                 ast.literal_eval(statement.value)
 
 
-# lessons that still take longer, or more memory, than 60 s and 1500 MB on 2 idle cores
-ABOVE = ("07_batch_size", "11_pipelined_training", "13_the_field")
-
-
 @pytest.mark.parametrize("path", LESSON_FILES, ids=name)
-def test_headers_say_what_a_lesson_is_and_takes(path: Path, request: pytest.FixtureRequest) -> None:
+def test_headers_say_what_a_lesson_is_and_takes(path: Path) -> None:
     notebook = read(path)
-    if path.stem in ABOVE:  # a known defect; strict, so that the name goes once the lesson fits
-        request.applymarker(pytest.mark.xfail(strict=True, reason="too long, or too large"))
     header = notebook.cells[0]
     assert tags(header) == ["header"]
     number = int(path.name[:2])
