@@ -269,23 +269,21 @@ class Assessment:
     def counts(self) -> str:
         """How many of the deciding comparisons came out how, in words."""
         words = [_said(finding) for finding in self.deciding]
-        return ", ".join(f"{word}: {words.count(word)}" for word in _WORDS if word in words)
+        return ", ".join(f"{word}: {words.count(word)}" for word in _SAID.values() if word in words)
 
 
-_WORDS = (
-    "as the paper says",
-    "against it",
-    "no difference above the margin",
-    "open with the mean on its side",
-    "open with the mean against it",
-    "not tested",
-)
+_SAID = {  # in the order in which they are told
+    HOLDS: "as the paper says", FAILS: "against it", SAME: SAME,
+    "ahead": "open with the mean on its side", "behind": "open with the mean against it",
+    "planned": "planned, no runs yet", UNTESTED: "not tested",
+}  # fmt: skip
 
 
 def _said(finding: Finding) -> str:
-    if finding.verdict == OPEN and finding.seeds:
-        return _WORDS[3 if finding.mean > finding.above else 4]
-    return _WORDS[{HOLDS: 0, FAILS: 1, SAME: 2}.get(finding.verdict, 5)]
+    if finding.verdict != OPEN:
+        return _SAID[finding.verdict]
+    side = "ahead" if finding.mean > finding.above else "behind"
+    return _SAID[side if finding.seeds else "planned"]
 
 
 def assess(claims: Iterable[Claim], studies: Mapping[str, Sequence[Record]]) -> list[Assessment]:

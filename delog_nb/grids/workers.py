@@ -19,7 +19,7 @@ import torch
 
 from delog_nb.experiment import DelogError, Experiment
 from delog_nb.instruments.cores import cores
-from delog_nb.instruments.starting import starting_context, without_main
+from delog_nb.instruments.processes import starting_context, without_main
 from delog_nb.training import pick_device
 
 _TRIES = 3  # a call is tried again where its process was killed, so many times in all

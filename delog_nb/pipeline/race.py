@@ -25,7 +25,7 @@ from delog_nb.components.component import Method
 from delog_nb.data import ImageData, load
 from delog_nb.experiment import DelogError, Experiment, ExperimentError
 from delog_nb.instruments.cores import cores
-from delog_nb.instruments.starting import starting_context, without_main
+from delog_nb.instruments.processes import starting_context, without_main
 from delog_nb.pipeline import Pipeline, check, joined
 from delog_nb.pipeline.launch import meeting_place
 from delog_nb.pipeline.schedule import Schedule, Task, table_1

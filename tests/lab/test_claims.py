@@ -41,10 +41,10 @@ def claim(*compared: Comparison | Counted | Untested, number: str = "1") -> Asse
 
 ASSESSED = [
     claim(
-        Comparison("a − b", AHEAD, 0.02, "long", 5),
-        Comparison("b − c", {0: -0.01}, 0.0, "short", 5, decides=False),
+        Comparison("a − b", AHEAD, 0.02, "long", 3),
+        Comparison("b − c", {0: -0.01}, 0.0, "short", 3, decides=False),
     ),
-    claim(Comparison("c − d", BEHIND, 0.0, "long", 5), number="2"),
+    claim(Comparison("c − d", BEHIND, 0.0, "long", 3), number="2"),
     claim(Untested("d − e", "no data"), Untested("e − f", "no data"), number="3"),
     claim(Counted("parameters", "7; BP 7", true=True), number="4"),
 ]

@@ -426,7 +426,8 @@ def test_the_stored_figure_and_the_stored_table_have_one_verdict_for_each_claim(
         for row in (row for row in group["rows"] if row["decides"]):
             ((*points,),) = row["studies"]
             own = Comparison(row["label"], dict(enumerate(p / 100 for p in points)))
-            same = [replace(own, above=row["above"] / 100)] * row["family"]
+            own = replace(own, above=row["above"] / 100, planned=row["planned"])
+            same = [own] * row["family"]
             found.append(judge(same)[0].verdict)
         verdict = together(found)
         lines = [" ".join(line.split()) for line in table.splitlines()]

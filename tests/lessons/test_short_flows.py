@@ -239,7 +239,7 @@ def test_few_records_are_told_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.count("n = 1") >= 3
     assert "interval" not in text
     assert "not decided" in text
-    assert "BP 3, SCL, one flow 0, Delog-SCL 1" in text
+    assert "BP: 3; SCL, one flow: 0; Delog-SCL: 1" in text
 
 
 def test_prose_about_records_is_so() -> None:

@@ -100,8 +100,9 @@ def _markdown(found: list[Assessment]) -> str:
         "of it. Before all planned seeds are there it is *not decided*, whatever its interval: "
         "whoever may stop at any seed will stop at a lucky one. (This rule came when two of the "
         "three seeds of BP and Delog-SCL in *long* were there; the interval of claim 1 would have "
-        "been decided by those two.) Claims about trained networks are judged from the study *long*, or from runs at "
-        "the paper's size; shorter studies stand beside them and have no vote.",
+        "been decided by those two.) Claims about trained networks are judged from the study "
+        "*long*, or from runs at the paper's size; shorter studies stand beside them and have no "
+        "vote.",
         _table(("Study", "Size", "Seeds"), [(s.name, s.size, _list(s.seeds)) for s in STUDIES]),
         _table(
             ("", "Claim", "Verdict", "Deciding comparisons", "Tested on"),

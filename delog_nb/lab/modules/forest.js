@@ -74,7 +74,8 @@ function render({ model, el }) {
     const spread = Math.sqrt(gaps.reduce((sum, gap) => sum + (gap - middle) ** 2, 0) / (n - 1));
     const t = quantiles.get(state.alone ? 1 : row.family)[n - 2];
     const half = t * spread / Math.sqrt(n), low = middle - half, high = middle + half;
-    const verdict = low > row.above - data.margin && high < row.above + data.margin ? words.same
+    const verdict = n < row.planned ? words.open
+      : low > row.above - data.margin && high < row.above + data.margin ? words.same
       : low > row.above ? words.holds : high < row.above ? words.fails : words.open;
     return { gaps, middle, low, high, verdict };
   }

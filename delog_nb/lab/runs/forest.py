@@ -37,7 +37,7 @@ class Row:
     Attributes:
         studies: of each study the gaps, in the order of its seeds; recorded runs are one study
         family: the comparisons whose intervals hold together with this one
-        planned: seeds that it was planned with, if it was planned
+        planned: seeds that it was planned with, if it was; with fewer nothing is decided
         truth: the mean of all seeds, where the gaps are made up
     """
 
@@ -166,7 +166,7 @@ def _measured(group: Group, row: Row, seeds: int) -> dict[str, Any]:
         "Low": 100 * low,
         "High": 100 * high,
         "Seeds": len(gaps),
-        "Verdict": verdict_of(low, high, row.above),
+        "Verdict": verdict_of(low, high, row.above) if len(gaps) >= row.planned else OPEN,
     }
 
 
