@@ -79,7 +79,7 @@ def test_the_image_is_drawn_in_ink_and_wide_intervals_leave_it(shown: Played) ->
 
 
 def test_a_rule_beside_a_claim_and_one_seed() -> None:
-    rows = [Row("a", [[0.05, 0.052, 0.051]], 0.02, 2, 5), Row("b", [[0.3]], family=2)]
+    rows = [Row("a", [[0.05, 0.052, 0.051]], 0.02, 2, 3), Row("b", [[0.3]], family=2)]
     made = forest([Group("Name", rows, "7")], "Two")
     assert made.table["Comparison"].tolist() == ["7 · a", "7 · b"]
     assert made.table["Verdict"].tolist() == [HOLDS, OPEN]
