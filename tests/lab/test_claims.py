@@ -137,7 +137,7 @@ def test_the_table_has_what_cannot_be_tested_too() -> None:
         "7; BP 7",
     ]
     assert table["Says (points)"].tolist() == ["> 2", "> 0", "> 0", "–", "–"]
-    assert table["Seeds"].tolist() == ["3 of 3", "1 of 3", "3 of 5", "–", "–"]
+    assert table["Seeds"].tolist() == ["3 of 3", "1 of 3", "3 of 3", "–", "–"]
     assert table["Interval"].tolist()[1] == "–"
     assert table["Level (%)"].tolist() == ["95", "–", "95", "–", "–"]
     assert table["Study"].tolist() == ["long", "short, beside", "long", "–", "–"]
