@@ -27,7 +27,8 @@ from delog_nb.instruments.processes import PeakMemory
 
 SOLUTIONS = "solutions"
 TAKES = re.compile(
-    r"\*\*Takes\*\* (\S+) minutes to read, (\S+) seconds to run on 2 cores \((\S+) MB\)\."
+    r"\*\*Takes\*\* (\S+) minutes with the exercises, "
+    r"(\S+) seconds to run on 2 cores \((\S+) MB\)\."
 )
 _WORDS_PER_MINUTE, _MINUTES_PER_EXERCISE = 200, 6
 # One browser draws all figures of a lesson: a quarter of a second each, where a browser for each
@@ -42,10 +43,10 @@ _STOP_DRAWING = "kaleido.stop_sync_server(silence_warnings=True)"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a lesson takes: minutes to read, seconds to run from kernel start to end, peak MB.
+    """What a lesson takes: minutes with the exercises, seconds to run, and MB at most.
 
-    The memory is that of the kernel and the processes that it starts, without the browser that
-    draws stored figures.
+    Seconds are from the kernel's start to the last cell's end. The memory is that of the kernel and
+    the processes that it starts, without the browser that draws stored figures.
     """
 
     minutes: int
@@ -144,8 +145,8 @@ def build(source: Path) -> Cost:
         cell.metadata.pop("execution", None)  # times of day
         if "header" in tags(cell):
             takes = (
-                f"**Takes** {cost.minutes} minutes to read, {cost.seconds:.0f} seconds to run on "
-                f"2 cores ({cost.megabytes:.0f} MB)."
+                f"**Takes** {cost.minutes} minutes with the exercises, {cost.seconds:.0f} seconds "
+                f"to run on 2 cores ({cost.megabytes:.0f} MB)."
             )
             cell.source = TAKES.sub(takes, cell.source)
     slides.tag(lesson)

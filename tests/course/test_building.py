@@ -21,7 +21,7 @@ HEADER = """# 1 · Sums
 
 **You will learn** to add.
 **You need** nothing.
-**Takes** ? minutes to read, ? seconds to run on 2 cores (? MB).
+**Takes** ? minutes with the exercises, ? seconds to run on 2 cores (? MB).
 **In the paper** nowhere."""
 
 
