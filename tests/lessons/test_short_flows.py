@@ -257,7 +257,8 @@ def test_prose_about_records_is_so() -> None:
     probe, own = shares["Delog-SCL"]
     assert own < probe  # reads less
     assert output("epoch, table").count("same shares: True") == 2
-    (both,) = re.findall(r"^both: .*: (.*) points", output("for step, gaps in recorded"), re.M)
+    told = output('print(f"{step}: {told(gaps)}")')
+    (both,) = re.findall(r"^both: .*: (.*) points", told, re.M)
     assert all(float(gap) < 0 for gap in both.split(", "))  # BP has the larger head start
 
 
