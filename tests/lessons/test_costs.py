@@ -110,7 +110,7 @@ def test_checkpointing_keeps_the_gradient_and_accumulation_where_nothing_normali
 
 
 def test_memory_is_as_the_text_says(told: str) -> None:
-    assert "least memory, all in all? It came out: BP: BP " in told
+    assert "least memory, all in all? It came out: BP. BP " in told
     adds = {
         name: one(rf"\n{re.escape(name)}: a step adds ([\d,]+) MB with 64 blocks", told)
         for name in (
