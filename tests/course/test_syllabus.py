@@ -17,7 +17,7 @@ AGAIN = "stale: run `make lessons`"
 
 def make_lesson(folder: Path, number: int, title: str, opening: str) -> None:
     header = f"# {number} · {title}\n\n**You will learn** <much>.\n\n**Takes** {number} minutes"
-    header += " to read, 5 seconds to run on 2 cores (60 MB)."
+    header += " with the exercises, 5 seconds to run on 2 cores (60 MB)."
     cells = [nbformat.v4.new_markdown_cell(text) for text in (header, opening)]
     exercise = nbformat.v4.new_code_cell("x = ...", metadata={"tags": ["exercise"]})
     nbformat.write(
