@@ -146,7 +146,7 @@ def test_an_anchor_is_chosen_and_tau_moves_the_weights(figure: Page, made: Shown
     assert bars(figure) == pytest.approx((34 * weights.abs() / weights.abs().max()).tolist(), abs=1)
     assert figure.locator(".positive").count() == 5
     assert figure.locator(".negative").count() == 18
-    assert status(figure).startswith("Anchor: view 1 of image 3, class 7. At τ = 0.10 5 positives")
+    assert status(figure).startswith("Anchor: view 1 of image 3, class 7. At τ = 0.10: 5 positives")
     at(figure, "tau").focus()
     figure.keyboard.press("End")
     assert "At τ = 1.0 " in status(figure)

@@ -128,7 +128,7 @@ def test_the_slider_moves_every_point(figure: Page, shown: Played, kept: KEPT) -
     assert places(figure) == pytest.approx(expected[-1, 0], abs=0.2)
     at(figure, "epoch").focus()
     figure.keyboard.press("Home")
-    assert status(figure).startswith("Before training: after the last block, images of two")
+    assert status(figure).startswith("Before training: the distance of images of two classes")
     assert places(figure) == pytest.approx(expected[0, 0], abs=0.2)
     figure.keyboard.press("ArrowRight")
     apart = separation(kept["Delog-SCL"])[1, -1]

@@ -136,7 +136,11 @@ def test_verdicts_are_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
 
 def told(part: str) -> str:
     """What came out, of the cell that has ``part`` in it."""
-    return shown_by(LESSON, part).partition("It came out: ")[2].partition(". You made no prediction")[0]
+    return (
+        shown_by(LESSON, part)
+        .partition("It came out: ")[2]
+        .partition(". You made no prediction")[0]
+    )
 
 
 def percentages(text: str) -> list[float]:

@@ -258,8 +258,8 @@ def test_codes_move_and_have_rings(shown: Played, theme: str, tmp_path: Path) ->
         page.keyboard.press("Home")
         tanh, sigmoid = (way["separation"][0][2] for way in shown.data["ways"])
         assert status(page) == (
-            f"Before training: the codes t₃ of two classes are AL, tanh {tanh:.2f}, "
-            f"AL, sigmoid {sigmoid:.2f} % of their range apart."
+            f"Before training: the distance of codes t₃ of two classes, in % of their range: "
+            f"AL, tanh: {tanh:.2f}; AL, sigmoid: {sigmoid:.2f}."
         )
         assert page.locator(".goal").first.evaluate("node => node.style.transform") != before
         at(page, "image-back").click(click_count=2)  # the first image, and the last

@@ -149,7 +149,11 @@ def test_recorded_runs_are_pairs_of_the_same_seeds() -> None:
 
 def told(part: str) -> str:
     """What came out, of the cell that has ``part`` in it."""
-    return shown_by(LESSON, part).partition("It came out: ")[2].partition(". You made no prediction")[0]
+    return (
+        shown_by(LESSON, part)
+        .partition("It came out: ")[2]
+        .partition(". You made no prediction")[0]
+    )
 
 
 def test_heaps_are_in_z() -> None:
