@@ -49,7 +49,7 @@ def collapse_seen(given: list[float], *_: Tensor) -> str | None:
     if not values[:5].isfinite().all():
         return f"it gives {given[:5]} for features that are finite and spread"
     if far < near < mixed:
-        return "it falls as classes move apart: turn it around"
+        return "it falls as classes move apart, and it has to grow: turn it around"
     if not far > near > mixed:
         return (
             f"it gives {mixed:.4g} where classes have one centre, {near:.4g} where the centres "
