@@ -149,7 +149,7 @@ def test_an_anchor_is_chosen_and_tau_moves_the_weights(figure: Page, made: Shown
     assert status(figure).startswith("Anchor: view 1 of image 3, class 7. At τ = 0.10: 5 positives")
     at(figure, "tau").focus()
     figure.keyboard.press("End")
-    assert "At τ = 1.0 " in status(figure)
+    assert "At τ = 1.0:" in status(figure)
     warm = contrast_weights(z, labels, 2, 1.0)
     assert drawn(figure) == pytest.approx(warm.tolist(), abs=2e-3)
     strongest = float(re.search(r"strongest push, ([\d.]+),", status(figure))[1])
