@@ -199,15 +199,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_where(tmp_path: Path) -> None:
 def test_real_colour_photographs_end_to_end(cifar10_jpeg: Path, tmp_path: Path) -> None:
     """The comparison on a thousand JPEG files: each method learns, the page names the data."""
     methods = ("bp", "early-exit", "al", "delog-scl")
-    words = [
-        "compare",
-        "--methods",
-        ",".join(methods),
-        "--dataset",
-        "folder",
-        "--data-dir",
-        str(cifar10_jpeg),
-    ]
+    words = ["compare", "--methods", ",".join(methods)]
+    words += ["--dataset", "folder", "--data-dir", str(cifar10_jpeg)]
     words += ["--dataset-label", "CIFAR-10 (JPEG)", "--preset", "quick", "--limit", "1000"]
     words += ["--epochs", "5", "--batch-size", "32", "--seeds", "1", "--out", str(tmp_path)]
     assert main(words) == 0

@@ -132,7 +132,7 @@ def test_the_slider_moves_every_point(figure: Page, shown: Played, kept: KEPT) -
     assert places(figure) == pytest.approx(expected[0, 0], abs=0.2)
     figure.keyboard.press("ArrowRight")
     apart = separation(kept["Delog-SCL"])[1, -1]
-    assert f"Delog-SCL {apart:.2f}" in status(figure)
+    assert f"Delog-SCL: {apart:.2f}" in status(figure)
     assert status(figure).startswith("After epoch 1:")
 
 

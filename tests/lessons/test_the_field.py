@@ -12,7 +12,8 @@ import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
-from support.lessons import defined
+from scipy import stats
+from support.lessons import defined, shown_by
 from support.runs import ROOT, tiny
 
 from delog_nb import Batch, data, lab, methods, train
@@ -197,3 +198,13 @@ def test_what_is_to_be_debugged_leaks() -> None:
     exec(compile(cell.source, LESSON, "exec"), names)
     told = repr(check("own-weights", names["auxiliary"]))
     assert "still has parameters of the network's own layers" in told
+
+
+def test_the_gap_of_dgl_grows_with_every_seed_and_is_not_decided() -> None:
+    told = shown_by(LESSON, "half = 4.30 * error")
+    seeds, low, high = re.findall(
+        r"^DGL, .* changes by (.*) points\n.* interval (\S+) to (\S+)$", told, re.M
+    )[0]
+    assert all(float(points) > 0 for points in seeds.split(", "))
+    assert float(low) < 0 < float(high)
+    assert stats.t.isf(0.025, len(seeds.split(", ")) - 1) == pytest.approx(4.30, abs=0.005)
