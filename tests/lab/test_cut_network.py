@@ -107,7 +107,12 @@ def widths(page: Page) -> dict[str, float]:
 @pytest.mark.browser
 def test_a_click_cuts_and_joins_and_every_arrow_has_its_norm(figure: Page, ways: Ways) -> None:
     at(figure, "way-4").click()
-    assert status(figure).startswith(f"{FREE}: 5 components. SCL₁ reaches f₁;")
+    assert status(figure).startswith(f"{FREE}: 1 component. CE₅ reaches f₁, f₂, f₃, f₄ and the ")
+    for gap in range(4):
+        at(figure, f"gap-{gap}").click()
+    assert status(figure).startswith(
+        "Cut between f₄ and classifier: 5 components. SCL₁ reaches f₁;"
+    )
     at(figure, "gap-1").click()
     assert status(figure).startswith("Joined f₂ and f₃: 4 components. SCL₁ reaches f₁; SCL₃ ")
     at(figure, "loss-SCL₃").click()
@@ -129,12 +134,29 @@ def test_a_click_cuts_and_joins_and_every_arrow_has_its_norm(figure: Page, ways:
 
 
 @pytest.mark.browser
+def test_a_cut_shows_at_once_what_it_saves(figure: Page, ways: Ways) -> None:
+    at(figure, "way-4").click()
+    cuts: dict[str, Paths] = ways[FREE]
+    uncut = f"{sum(cuts['0000'].kept.values()) / 1e6:.1f} MB"
+    bar = figure.locator("svg text", has_text="Kept for backward passes")
+    assert bar.text_content() == f"Kept for backward passes at any time: at most {uncut}"
+    at(figure, "gap-1").click()
+    kept = cuts["0100"].kept
+    below = sum(kept[name] for name in ("f1", "f2", "head2", "SCL2"))
+    most = max(below, sum(kept.values()) - below)
+    assert bar.text_content() == (
+        f"Kept for backward passes at any time: at most {most / 1e6:.1f} MB (uncut: {uncut})"
+    )
+
+
+@pytest.mark.browser
 def test_a_cut_that_was_not_measured_says_so(shown: Played, page: Page, tmp_path: Path) -> None:
     (way,) = (json.loads(json.dumps(w)) for w in shown.data["ways"] if w["name"] == FREE)
     way["cuts"] = [cut for cut in way["cuts"] if cut[0] == "1111"]
     bare = Played(shown.figure, shown.table, "", "", "cut_network", {"title": "", "ways": [way]})
     opened(page, bare, tmp_path)
-    at(page, "gap-2").click()
+    at(page, "gap-1").click()
+    at(page, "gap-3").click()
     assert "SCL₄ reaches f₃ and f₄" in status(page)
     assert "No norms were measured for this cut" in status(page)
     assert len(set(widths(page).values())) == 1

@@ -147,7 +147,7 @@ const sub = (number) => String(number).replace(/\d/g, (d) => "₀₁₂₃₄₅
 function render({ model, el }) {
   const data = model.get("data");
   const state = { way: 0, cuts: {}, loss: null, step: 0, path: false, news: "" };
-  data.ways.forEach((way, k) => { if (way.cuts) state.cuts[k] = "1".repeat(way.layers.length - 1); });
+  data.ways.forEach((way, k) => { if (way.cuts) state.cuts[k] = "0".repeat(way.layers.length - 1); });
   const all = data.ways.flatMap((way) => [
     ...way.losses.flatMap((loss) => Object.values(loss.norms)),
     ...(way.cuts ?? []).flatMap(([, by]) => Object.values(by).flatMap(Object.values))])
@@ -401,15 +401,18 @@ function render({ model, el }) {
       low.unshift(node("svg:path", { class: "path", d: `M${route.map((p) => p.join(" ")).join("L")}` }));
     }
     const full = total - 48, share = (bytes) => full * bytes / most;
+    const held = step ? step.bytes : 0, top = step ? step.most : stepsOf(view).at(-1).most;
+    const uncut = view.cuts ? stepsOf(seen(view, "0".repeat(view.layers.length - 1))).at(-1).most : top;
+    const line = (bytes) => node("svg:line", { class: "mark", x1: 24 + share(bytes),
+      x2: 24 + share(bytes), y1: barY - 4, y2: barY + 20 });
     const memory = [node("svg:text", { class: "small", x: 24, y: barY - 8, style:
-      "text-anchor: start" }, "Kept for the backward pass: " +
-      (step ? `${megabytes(step.bytes)} (at most ${megabytes(step.most)} so far)` : "nothing")),
-      node("svg:rect", { class: "plate", x: 24, y: barY, width: full, height: 16, rx: 3 })];
-    if (step) {
-      memory.push(node("svg:rect", { class: "held", x: 24, y: barY, width: share(step.bytes),
-        height: 16, rx: 3 }), node("svg:line", { class: "mark", x1: 24 + share(step.most),
-        x2: 24 + share(step.most), y1: barY - 4, y2: barY + 20 }));
-    }
+      "text-anchor: start" }, step
+      ? `Kept for the backward pass: ${megabytes(held)} (at most ${megabytes(top)} so far)`
+      : `Kept for backward passes at any time: at most ${megabytes(top)}` +
+        (uncut === top ? "" : ` (uncut: ${megabytes(uncut)})`)),
+      node("svg:rect", { class: "plate", x: 24, y: barY, width: full, height: 16, rx: 3 }),
+      node("svg:rect", { class: "held", x: 24, y: barY, width: share(step ? held : top),
+        height: 16, rx: 3 }), line(step ? top : uncut)];
     canvas.append(...low, ...arrows, ...boxes, ...memory);
     return canvas;
   }

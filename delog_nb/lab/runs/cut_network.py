@@ -21,11 +21,12 @@ def cut_network(ways: Mapping[str, Way], title: str, *, says: str = "") -> Exhib
     """Ways to train one network: blocks, heads, losses and gradients, to click and to step through.
 
     An arrow is as wide as the gradient in the part that it goes into is long, on a logarithmic
-    scale that all ways share. The table has a row for each component.
+    scale that all ways share. Below is what is kept for backward passes, with a mark at what the
+    uncut network keeps. The table has a row for each component.
 
     Args:
         ways: by name what `delog_nb.measure.paths.paths` found; or what ``every_cut`` found: then
-            whoever looks cuts and joins
+            whoever looks cuts and joins, beginning with the uncut network
         title: of the figure
         says: the text alternative; default: the components of each way
 
@@ -37,7 +38,7 @@ def cut_network(ways: Mapping[str, Way], title: str, *, says: str = "") -> Exhib
     [['f₁', 'SCL₁', 3], ['f₂', 'SCL₂', 3], ['classifier', 'CE₃', 2]]
     """
     fixed = {name: way for name, way in ways.items() if isinstance(way, Paths)}
-    drawn = fixed or {name: _whole(way) for name, way in ways.items()}
+    drawn = fixed or {name: _uncut(way) for name, way in ways.items()}
     rows: dict[str, Sequence[Mapping[str, Any]]] = {
         name: [_row(way, own) for own in way.components] for name, way in drawn.items()
     }
@@ -64,8 +65,12 @@ def lowered(name: str) -> str:
 
 
 def _whole(way: Way) -> Paths:
-    """The way itself, or of many cuts the one at every place."""
+    """The way itself, or the one that is cut at every place, where all losses are."""
     return way if isinstance(way, Paths) else max(way.items())[1]
+
+
+def _uncut(way: Way) -> Paths:
+    return way if isinstance(way, Paths) else min(way.items())[1]
 
 
 def _plain(way: Paths) -> dict[str, Any]:
