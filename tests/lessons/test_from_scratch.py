@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
+from support.lessons import definitions
 from support.runs import ROOT, same_history, tiny
 from torch import Tensor, nn
 
@@ -134,3 +136,29 @@ def test_broken_steps_end_below_the_right_one_with_two_more_seeds(
         last = {way: names["train_with"](step)[1][-1] for way, step in names["steps"].items()}
         for broken in ("detach before the head", "no heads"):
             assert last[broken] < last["correct"], (seed, last)
+
+
+@pytest.mark.long
+def test_after_an_epoch_a_test_suffers_from_running_averages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With those of the test batch itself, the step without local gradients is above 80 %."""
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
+    run = lab.experiment(method="delog-scl", depth=3, epochs=4, device="cpu", precision="float32")
+    names = definitions(SOLVED.stem, {"run": run})
+    images = names["images"] = data.load(run)
+    network = names["four_components"](*images.shape[:2], len(images.classes))
+    names["copy_weights"](network, methods.build(run))
+    adams = [torch.optim.Adam(c.parameters(), lr=run.lr) for c in network]
+    for batch, labels in lab.train_batches(run, images, 0):
+        names["misplaced_step"](network, adams, batch, labels)
+    shares = {}
+    for averages in ("batch", "running"):
+        network.train(averages == "batch")
+        with torch.no_grad():
+            hits = [
+                names["predict_past_heads"](copy.deepcopy(network), views).argmax(1) == labels
+                for views, labels in lab.test_batches(run, images)
+            ]
+        shares[averages] = torch.cat(hits).float().mean().item()
+    assert shares["running"] < 0.5 < 0.8 < shares["batch"]

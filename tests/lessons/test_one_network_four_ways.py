@@ -9,12 +9,14 @@ import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
+from support.lessons import definitions
 from support.runs import ROOT
 from torch import nn
 
 from delog_nb import data, lab
 from delog_nb.measure.features import features_in_training, separation
 
+WAYS = ("BP", "Early Exit", "AL", "Delog-SCL")
 LESSON = ROOT / "notebooks" / "solutions" / "01_one_network_four_ways.ipynb"
 
 
@@ -82,3 +84,17 @@ def test_which_block_groups_the_classes_further_holds_for_two_more_seeds(
         )
         assert scl[0] > bp[0]
         assert scl[-1] < bp[-1]
+
+
+@pytest.mark.long
+def test_associated_learning_starts_last_with_two_more_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
+    begin = torch.manual_seed
+    for seed in (1, 2):  # the lesson itself has seed 0
+        run = lab.experiment(method="delog-scl", seed=seed)
+        names = definitions(LESSON.stem, {"run": run, "images": data.load(run)})
+        monkeypatch.setattr(torch, "manual_seed", lambda _, seed=seed: begin(seed))
+        first = {way: names["train_way"](way, 1)[2][0] for way in WAYS}
+        assert min(first, key=first.__getitem__) == "AL", first

@@ -84,7 +84,7 @@ def told(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> tuple[str, d
         "from statistics import",
         "NAMES = {",
         "long = {",
-        "def head_start(",
+        "def early_accuracy(",
         'question = "',
         "def told(",
         "def paired_test(",
@@ -259,15 +259,26 @@ def test_prose_about_records_is_so() -> None:
     assert output("epoch, table").count("same shares: True") == 2
     told = output('print(f"{step}: {told(gaps)}")')
     (both,) = re.findall(r"^both: .*: (.*) points", told, re.M)
-    assert all(float(gap) < 0 for gap in both.split(", "))  # BP has the larger head start
+    assert all(float(gap) < 0 for gap in both.split(", "))  # BP has the larger early accuracy
+
+
+def test_an_interval_has_as_many_errors_as_the_text_says() -> None:
+    (said,) = re.findall(
+        r"errors: ([\d.]+) of them for three runs, ([\d.]+) for six, ([\d.]+)", text()
+    )
+    quantiles = [stats.t.isf(0.025, runs - 1) for runs in (3, 6, 10_000)]
+    assert list(said) == [f"{errors:.1f}" for errors in quantiles]
 
 
 def test_there_is_one_verdict() -> None:
     """Words for what came out of a test are the package's alone."""
-    text = "\n".join(source(cell) for cell in CELLS)
-    assert "lab.differences" not in text
-    assert "lab.recorded(" not in text  # the pilot, which no claim takes
-    assert not re.search(r"within noise|significant|holm", text, re.IGNORECASE)
+    assert "lab.differences" not in text()
+    assert "lab.recorded(" not in text()  # the pilot, which no claim takes
+    assert not re.search(r"within noise|significant|holm", text(), re.IGNORECASE)
+
+
+def text() -> str:
+    return "\n".join(source(cell) for cell in CELLS)
 
 
 def test_at_its_own_rate_the_controls_signs_turn() -> None:
