@@ -108,7 +108,7 @@ def test_what_the_text_says_of_the_neighbours_is_so() -> None:
     assert (counts["dgl"], counts["predsim"]) == (9, 9)  # two layers a block, and the classifier
     assert counts["infopro"] < counts["delog-scl"] == 5
     shares = [r.results["test_acc"] for r in found if r.experiment.method == "bp"]
-    assert 0 < 1 - sum(shares) / len(shares) < 0.01
+    assert 0.005 < 1 - sum(shares) / len(shares) < 0.015
     assert str(counts["dgl"]) in said("Components:")
 
 

@@ -84,7 +84,7 @@ def nearest(run: Experiment) -> list[Record]:
 
     >>> found = nearest(Experiment(preset="lesson", method="bp", precision="float32"))
     >>> [run.experiment.seed for run in found if run.experiment.method == "bp"]
-    [0, 1, 2]
+    [3, 4, 5]
     """
     there = records.readable(RESULTS / "digits")
     seeds = sorted({record.experiment.seed for record in there})
