@@ -114,7 +114,7 @@ class Component(nn.Module):
         objective: turns their output into the local loss
         inside: objectives on the output of single layers below the last, by the layer's number from
             1; their losses are added to that of ``objective``. The gradient of each goes through
-            all layers up to its own: the long flow, with local losses
+            all layers up to its own (the long flow, with local losses)
         own_rate: modules of the objective with a learning rate of their own, and that rate; None
             for the run's
     """

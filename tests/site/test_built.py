@@ -114,6 +114,7 @@ def test_links_within_it_lead_somewhere(site: Path) -> None:
 
 def test_the_reference_has_every_public_name(site: Path) -> None:
     page = (site / "reference.html").read_text(encoding="utf-8")
+    assert "</strong> (<em>" not in page  # a sentence that was taken for an argument's type
     rooms = {"data", "lab", "losses", "methods", "nets"}  # modules, described under their names
     for name in set(delog_nb.__all__) - rooms:
         assert f'id="delog_nb.{name}"' in page
