@@ -32,6 +32,7 @@ from delog_nb.training import Ended, EpochEnded, Event, Run, Started, train
 IMAGES, EPOCHS, DIMENSIONS = 200, 20, 16
 SPRITE_COLUMNS = 20  # of the sprite
 _MOST = 100 * MEGABYTE
+_FEWEST = 10  # kinds of values in some dimension, or features were rounded to next to nothing
 _LEVELS = 127  # scores are kept as whole numbers from -127 to 127
 Arrays = dict[str, npt.NDArray[Any]]
 Look = Callable[[Run, ImageData, Tensor], list[Tensor]]  # what a block is, of images by number
@@ -118,8 +119,9 @@ class FeatureKeeper:
             for block in blocks
         ]
         scores, shares = reduced(kept)
-        scale = scores.abs().amax((0, 2), keepdim=True).clamp_min(1e-12)
-        codes = (scores / scale * _LEVELS).round().to(torch.int8)
+        centre = scores.mean(2, keepdim=True)
+        scale = (scores - centre).abs().amax(2, keepdim=True).clamp_min(1e-12)
+        codes = ((scores - centre) / scale * _LEVELS).round().to(torch.int8)
         sprite = write_sprite(self.run, self.images, self.chosen, self.folder.parent)
         labels = self.images.test.labels.cpu()[self.chosen]
         _write(
@@ -129,6 +131,7 @@ class FeatureKeeper:
                 "images": self.chosen.numpy().astype(np.int32),
                 "labels": labels.numpy().astype(np.int32),
                 "codes": codes.numpy(),
+                "centre": centre.numpy().astype(np.float32),
                 "scale": scale.numpy().astype(np.float32),
                 "shares": np.array(shares, np.float32),
                 "sprite": np.array(sprite),
@@ -225,12 +228,12 @@ def read_features(folder: Path) -> Features:
     try:
         codes, scale = found["codes"], found["scale"]
         epochs, blocks, count, _ = codes.shape
-        shapes = [found[name].shape for name in ("epochs", "images", "labels", "shares", "scale")]
-        if codes.dtype != np.int8 or shapes != [
-            (epochs,), (count,), (count,), (blocks,), (1, blocks, 1, DIMENSIONS),
-        ]:  # fmt: skip
+        names = ("epochs", "images", "labels", "shares", "centre", "scale")
+        one = (epochs, blocks, 1, DIMENSIONS)  # number for all images
+        shapes = [(epochs,), (count,), (count,), (blocks,), one, one]
+        if codes.dtype != np.int8 or [found[name].shape for name in names] != shapes:
             raise ValueError("its arrays do not go together")
-        scores = (codes * (scale / _LEVELS)).astype(np.float32)
+        scores = (codes * (scale / _LEVELS) + found["centre"]).astype(np.float32)
         if not np.isfinite(scores).all():
             raise ValueError("it has numbers that are not finite")
         numbers, images, labels, shares = (
@@ -286,7 +289,9 @@ def _turn(points: Tensor, towards: Tensor) -> Tensor:
 def separation(features: Features) -> npt.NDArray[np.float64]:
     """How many times as far apart images of two classes are as two of one class: (epochs, H).
 
-    Means of distances over all pairs; 1 is no difference.
+    Means of distances over all pairs, in the 16 dimensions that are kept: those that matter over
+    all epochs of the run, so that equal blocks of two runs may differ a little before training.
+    1 is no difference; nan where features were kept too coarsely to tell.
     """
     labels = torch.tensor(features.labels)
     alike = labels[:, None] == labels
@@ -295,8 +300,10 @@ def separation(features: Features) -> npt.NDArray[np.float64]:
     distances = torch.cdist(scores, scores)  # (epochs, H, N, N)
     within = distances[..., alike & two].mean(-1)
     between = distances[..., ~alike].mean(-1)
+    values = features.scores.swapaxes(2, 3).reshape(-1, len(labels))
+    kinds = np.reshape([len(np.unique(v)) for v in values], (*within.shape, -1)).max(-1)
     found: npt.NDArray[np.float64] = (between / within.clamp_min(1e-12)).numpy()
-    return found
+    return np.where(kinds < _FEWEST, np.nan, found)
 
 
 def _arrays(path: Path) -> Arrays:

@@ -13,9 +13,10 @@ import pytest
 import torch
 from PIL import Image
 from support.runs import tiny
+from torch import Tensor
 
 from delog_nb import Experiment, data, train
-from delog_nb.data import Split
+from delog_nb.data import ImageData, Split
 from delog_nb.experiment import ExperimentError, RecordError
 from delog_nb.instruments.run_files import FEATURES, FEATURES_PART
 from delog_nb.measure.features import (
@@ -184,6 +185,22 @@ def test_separation_is_a_ratio_of_mean_distances() -> None:
             (within if same else between).append(np.linalg.norm(scores[i] - scores[j]))
         expected = np.mean(between) / np.mean(within)
         assert separation(features)[epoch, block] == pytest.approx(expected)
+
+
+def test_small_features_before_training_are_not_rounded_away(tmp_path: Path) -> None:
+    """Scores of an epoch have a unit of their own: features that grow hide no earlier ones."""
+    points = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+
+    def look(run: Run, _: ImageData, chosen: Tensor) -> list[Tensor]:
+        apart = points[: len(chosen)] * (1e-4 if not run.history else 1.0)
+        return [apart, torch.ones_like(apart)]
+
+    run = train(tiny(method="bp", epochs=1), FeatureKeeper(tmp_path / "run", look))
+    found = read_features(tmp_path / "run")
+    assert len(run.history) == 1
+    times = separation(found)
+    assert times[0, 0] == pytest.approx(times[1, 0], rel=1e-3)
+    assert np.isnan(times[:, 1]).all()  # all images in one place: nothing is apart
 
 
 def test_a_run_is_trained_and_looked_at_in_one_go() -> None:

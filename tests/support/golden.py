@@ -1,10 +1,10 @@
 """Losses and weights of every method on every net, as they were written down.
 
 ``PYTHONPATH=tests python -m support.golden write`` writes ``golden.json`` anew, in plain training
-and, every method and every net once, in data parallelism; ``check`` compares with it, to the last bit. That a pipeline and a resumed
-run end as the plain one does is tested by itself. On the machine that wrote it a change that should
-change nothing changes nothing there; on another processor sums are rounded otherwise, so the test
-compares within a tolerance.
+and, every method and every net once, in data parallelism; ``check`` compares with it, to the last
+bit. That a pipeline and a resumed run end as the plain one does is tested by itself. On the machine
+that wrote it a change that should change nothing changes nothing there; on another processor sums
+are rounded otherwise, so the test compares within a tolerance.
 """
 
 from __future__ import annotations

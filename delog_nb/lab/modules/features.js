@@ -50,6 +50,7 @@ function node(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+const shortly = (value) => value === null ? "–" : value.toFixed(2);
 const mark = (label) => label < 36 ? label.toString(36).toUpperCase() : "·";
 
 function render({ model, el }) {
@@ -60,7 +61,7 @@ function render({ model, el }) {
   const ways = data.ways.map((way) => ({ ...way,
     codes: Int8Array.from(atob(way.codes), (c) => c.charCodeAt(0)) }));
   const blocks = ways[0].separation[0].length;
-  const highest = Math.max(...ways.flatMap((way) => way.separation.flat()));
+  const highest = Math.max(...ways.flatMap((way) => way.separation.flat().filter((v) => v !== null)));
   const place = (way, block, image) => {
     const start = 2 * (image + count * (block + blocks * state.epoch));
     return [0, 1].map((axis) => SIDE / 2 * (1 + 0.94 * way.codes[start + axis] / 127));
@@ -131,12 +132,15 @@ function render({ model, el }) {
       const of = (epoch) => [SIDE * epoch / Math.max(1, last),
         SIDE + 56 - 28 * (way.separation[epoch][block] - words.least)
           / Math.max(0.1, highest - words.least)];
-      const course = data.epochs.map((_, epoch) => of(epoch).map((v) => v.toFixed(1)).join(" "));
+      const known = (epoch) => way.separation[epoch][block] !== null;
+      const course = data.epochs.map((_, epoch) => epoch).filter(known)
+        .map((epoch) => of(epoch).map((v) => v.toFixed(1)).join(" "));
       const number = node("svg:text", { x: SIDE / 2, y: SIDE + 17 });
       const now = node("svg:circle", { class: "now", r: 4 });
-      panel.append(number, node("svg:path", { class: "course", d: `M${course.join("L")}` }), now);
+      const drawn = course.length ? `M${course.join("L")}` : "";
+      panel.append(number, node("svg:path", { class: "course", d: drawn }), now);
       numbers.push({ number, way, block });
-      nows.push({ now, of });
+      nows.push({ now, of, known });
       group.append(panel);
     }
     canvas.append(group);
@@ -182,10 +186,10 @@ function render({ model, el }) {
       if (state.one !== null) own[state.one].append(node("svg:circle", { class: "ring", r: 9 }));
     }
     for (const { number, way, block } of numbers) {
-      number.textContent = 
-        `${way.separation[state.epoch][block].toFixed(2)} ${words.unit}`;
+      number.textContent = `${shortly(way.separation[state.epoch][block])} ${words.unit}`;
     }
-    for (const { now, of } of nows) {
+    for (const { now, of, known } of nows) {
+      now.style.visibility = known(state.epoch) ? "visible" : "hidden";
       const [x, y] = of(state.epoch);
       now.setAttribute("cx", x);
       now.setAttribute("cy", y);
@@ -202,7 +206,7 @@ function render({ model, el }) {
     picture.setAttribute("aria-label", chosen === null ? "no image chosen"
       : `test image ${data.images[chosen]}`);
     const apart = ways.map((way) =>
-      `${way.name}: ${way.separation[state.epoch][blocks - 1].toFixed(2)}`).join("; ");
+      `${way.name}: ${shortly(way.separation[state.epoch][blocks - 1])}`).join("; ");
     const image = chosen === null ? "" : ` Image ${data.images[chosen]} is of class ` +
       `${data.classes[data.labels[chosen]]}; a ring marks it.`;
     const group = state.group === null ? "" : ` Class ${data.classes[state.group]} is lit.`;

@@ -84,7 +84,10 @@ def features_in_motion(
                 "name": name,
                 "color": colors[name] if looks[name] else "currentColor",
                 "codes": base64.b64encode(points[name].tobytes()).decode(),
-                "separation": apart[name].round(2).tolist(),
+                "separation": [
+                    [None if np.isnan(t) else round(t, 2) for t in times]
+                    for times in apart[name].tolist()
+                ],
             }
             for name in ways
         ],
@@ -93,7 +96,8 @@ def features_in_motion(
     for name, times in apart.items():
         for block in range(times.shape[1]):
             table[f"{name}, block {block + 1}"] = times[:, block]
-    told = "; ".join(f"{name}: {times[-1, -1]:.2f}" for name, times in apart.items())
+    last = {name: times[-1, -1] for name, times in apart.items()}
+    told = "; ".join(f"{n}: {'–' if np.isnan(t) else f'{t:.2f}'}" for n, t in last.items())
     default = sentence(title, f"After epoch {first.epochs[-1]}: {_TOLD.format(told)}")
     titles: list[str] = data["words"]["columns"]
     drawn = {name: found[-1] for name, found in points.items()}
