@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
-from support.lessons import definitions
+from support.lessons import definitions, shown_by
 from support.runs import ROOT, same_history, tiny
 from torch import Tensor, nn
 
@@ -135,8 +136,17 @@ def test_broken_steps_end_below_the_right_one_with_two_more_seeds(
                 break
         del names["steps"]["no detach"]  # of which nothing is said
         last = {way: names["train_with"](step)[1][-1] for way, step in names["steps"].items()}
-        for broken in ("detach before the head", "no heads"):
-            assert last[broken] < last["correct"], (seed, last)
+        assert last["detach before the head"] < last["correct"], (seed, last)
+        assert abs(last["no heads"] - last["correct"]) < 0.04, (seed, last)
+
+
+def test_the_misplaced_detach_lets_losses_fall_and_blocks_stay() -> None:
+    lines = shown_by(SOLVED.stem, "its block is {told}").splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        before, after = map(float, re.findall(r" (\d\.\d+)[,;]", line))
+        assert after < before - 1
+        assert line.endswith("its block is unchanged")
 
 
 @pytest.mark.long

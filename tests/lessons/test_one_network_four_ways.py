@@ -98,3 +98,19 @@ def test_associated_learning_starts_last_with_two_more_seeds(
         monkeypatch.setattr(torch, "manual_seed", lambda _, seed=seed: begin(seed))
         first = {way: names["train_way"](way, 1)[2][0] for way in WAYS}
         assert min(first, key=first.__getitem__) == "AL", first
+
+
+@pytest.mark.long
+def test_the_dips_are_those_of_running_averages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After epoch 3 both are far better with the averages of the test batches themselves."""
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
+    run = lab.experiment(method="delog-scl")
+    names = definitions(LESSON.stem, {"run": run, "images": data.load(run)})
+    for way in ("BP", "Delog-SCL"):
+        pieces, losses, running, *_ = names["train_way"](way, 3)
+        assert running[2] < running[1]
+        hits = []
+        with torch.no_grad():
+            for views, labels in lab.test_batches(run, names["images"]):
+                hits.append(names["predict_with"](pieces, losses, views).argmax(1) == labels)
+        assert torch.cat(hits).float().mean() > running[2] + 0.05

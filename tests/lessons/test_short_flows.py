@@ -257,6 +257,19 @@ def test_prose_about_records_is_so() -> None:
     probe, own = shares["Delog-SCL"]
     assert own < probe  # reads less
     assert output("epoch, table").count("same shares: True") == 2
+    first, *others = (
+        next(row["test_acc"] for row in r.history if row["epoch"] == 10)
+        for r in sorted(lab.evidence()["long"], key=lambda r: r.experiment.seed)
+        if (r.experiment.method, r.experiment.norm) == ("delog-scl", "none")
+    )
+    assert 100 * first == pytest.approx(own, abs=0.1)
+    assert first < min(others)  # this seed is its worst
+    rates = [
+        r.results["val_acc"]
+        for r in readable(RESULTS / "rates")
+        if (r.experiment.method, r.experiment.dataset) == ("scl-long", "digits")
+    ]
+    assert (len(rates), len(set(rates))) == (4, 1)  # all four tied
     told = output('print(f"{step}: {told(gaps)}")')
     (both,) = re.findall(r"^both: .*: (.*) points", told, re.M)
     assert all(float(gap) < 0 for gap in both.split(", "))  # BP has the larger early accuracy
