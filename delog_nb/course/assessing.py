@@ -274,8 +274,8 @@ class Assessment:
 
 _SAID = {  # in the order in which they are told
     HOLDS: "as the paper says", FAILS: "against it", SAME: SAME,
-    "ahead": "open with the mean on its side", "behind": "open with the mean against it",
-    "planned": "planned, no runs yet", UNTESTED: "not tested",
+    "ahead": "undecided, leaning its way", "behind": "undecided, leaning against it",
+    "planned": "not run yet", UNTESTED: "not tested",
 }  # fmt: skip
 
 
