@@ -214,14 +214,14 @@ def test_a_figure_is_played_with_in_either_theme(theme: str, tab: Page) -> None:
     output = tab.locator(".jp-OutputArea-output")
     status = output.get_by_role("status")
     output.locator('[data-key="gap-0"]').click()
-    status.get_by_text("Joined f₁ and f₂: 4 components.").wait_for()
+    status.get_by_text("Cut between f₁ and f₂: 2 components.").wait_for()
     output.locator('[data-key="on"]').focus()
     for _ in range(2):
         tab.keyboard.press("Enter")  # and the cell is not run or left
-    status.get_by_text(re.compile("^Step 2 of 18. Forward: f₂ turns r₁ into r₂")).wait_for()
+    status.get_by_text(re.compile("^Step 2 of 14. Loss: SCL₁ is computed with head₁")).wait_for()
     output.locator('[data-key="gap-1"]').focus()
     tab.keyboard.press("Space")
-    status.get_by_text("Joined f₂ and f₃: 3 components.").wait_for()
+    status.get_by_text("Cut between f₂ and f₃: 3 components.").wait_for()
     for text in (status, output.locator("summary")):
         assert contrast(text) >= 4.5
     ink = output.locator(".dn-cut svg text").first.evaluate("node => getComputedStyle(node).fill")
