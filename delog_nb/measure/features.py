@@ -1,9 +1,8 @@
 """Features in motion: r_l or z_l of some test images, kept while a network trains.
 
 Kept are r_l as means over positions, or z_l of length 1, before training and after some twenty
-epochs. At the end each block
-is reduced to principal components over all of these epochs, and turned (orthogonal Procrustes)
-towards the block above it, so that an image lies in a like place in each block's picture.
+epochs. At the end each block is reduced to principal components over all of these epochs, and
+turned (orthogonal Procrustes) towards the block above it: an image lies in a like place in each.
 """
 
 import io
@@ -289,9 +288,8 @@ def _turn(points: Tensor, towards: Tensor) -> Tensor:
 def separation(features: Features) -> npt.NDArray[np.float64]:
     """How many times as far apart images of two classes are as two of one class: (epochs, H).
 
-    Means of distances over all pairs, in the 16 dimensions that are kept: those that matter over
-    all epochs of the run, so that equal blocks of two runs may differ a little before training.
-    1 is no difference; nan where features were kept too coarsely to tell.
+    Means of distances over all pairs, in the 16 dimensions that are kept: each run's own, so that
+    equal blocks may differ a little. 1 is no difference; nan: too coarsely kept to tell.
     """
     labels = torch.tensor(features.labels)
     alike = labels[:, None] == labels
@@ -302,8 +300,7 @@ def separation(features: Features) -> npt.NDArray[np.float64]:
     between = distances[..., ~alike].mean(-1)
     values = features.scores.swapaxes(2, 3).reshape(-1, len(labels))
     kinds = np.reshape([len(np.unique(v)) for v in values], (*within.shape, -1)).max(-1)
-    found: npt.NDArray[np.float64] = (between / within.clamp_min(1e-12)).numpy()
-    return np.where(kinds < _FEWEST, np.nan, found)
+    return np.where(kinds < _FEWEST, np.nan, (between / within.clamp_min(1e-12)).numpy())
 
 
 def _arrays(path: Path) -> Arrays:
