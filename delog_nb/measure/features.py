@@ -228,8 +228,7 @@ def read_features(folder: Path) -> Features:
         codes, scale = found["codes"], found["scale"]
         epochs, blocks, count, _ = codes.shape
         names = ("epochs", "images", "labels", "shares", "centre", "scale")
-        one = (epochs, blocks, 1, DIMENSIONS)  # number for all images
-        shapes = [(epochs,), (count,), (count,), (blocks,), one, one]
+        shapes = [(epochs,), (count,), (count,), (blocks,), *[(epochs, blocks, 1, DIMENSIONS)] * 2]
         if codes.dtype != np.int8 or [found[name].shape for name in names] != shapes:
             raise ValueError("its arrays do not go together")
         scores = (codes * (scale / _LEVELS) + found["centre"]).astype(np.float32)
