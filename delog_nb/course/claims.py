@@ -257,7 +257,8 @@ CLAIMS = (
         "One of the two surely below BP on one of the nets, after long training.",
         "Local losses know less than the loss at the end, so it would be surprising; the paper "
         "says so, and names no cause. Its runs have 200 epochs, and it reports the best epoch by "
-        "test accuracy. A short run shows who learns faster, not who ends higher.",
+        "test accuracy. A short run shows who learns faster, not who ends higher. In *long* both "
+        "have the rate at which BP learns at all; it need not be Delog-SCL's best.",
     ),
     Claim(
         "2",

@@ -67,7 +67,7 @@ OURS = (
         "not in the paper, which compares with a long flow of cross-entropy alone",
         _cuts,
         "One flow with all losses surely above Delog-SCL, after long training.",
-        "If it does not hold, what Delog-SCL gains over BP comes from its losses. What the cuts "
+        "If it does not hold, any gain of Delog-SCL over BP comes from its losses. What the cuts "
         "give is then memory and parallel work, and accuracy is their price.",
     ),
     Claim(

@@ -278,12 +278,15 @@ def test_prose_about_records_is_so() -> None:
         )
         assert mean_to(cut, 12) < mean_to(bp, 12)  # and of short
     assert (len(short), len(seeds)) == (25, 5)
+    (row,) = re.findall(r"^ *10 +(.*)$", output("lab.features_in_motion("), re.M)  # epoch 10
+    block_four = dict(zip(("BP", "Delog-SCL"), row.split()[3::4], strict=True))
     intervals = {
         step: (float(low), float(high))
         for step, low, high in re.findall(
             r"^(\w+)[^:]*: .* points, from (\S+) to (\S+)$", output("in recorded.items():\n"), re.M
         )
     }
+    assert float(block_four["Delog-SCL"]) > float(block_four["BP"])  # groups more clearly
     assert intervals["losses"][0] < 0 < intervals["losses"][1]
     assert intervals["cuts"][1] < 0
     assert intervals["other"][0] > 0

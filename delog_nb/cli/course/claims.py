@@ -93,14 +93,14 @@ def _markdown(found: list[Assessment]) -> str:
         "changed later. The choice is the learning rate of *long*, for every method, changed after "
         "its first run (the note in `long-1.yaml` says why; that run is kept in `results/start`).",
         "Differences are of test accuracy after the last epoch unless they say otherwise, by seed. "
-        "The intervals of a claim's deciding comparisons hold together with 95 % (Bonferroni), "
+        "The intervals of a claim's deciding comparisons hold jointly with 95 % (Bonferroni), "
         "and so do those that stand beside it. A comparison *holds* "
         "where all of its interval lies above what is said, *does not hold* where all of it lies "
         "below, and shows *no difference above the margin* where all of it lies within one point "
         "of it. Before all planned seeds are there it is *not decided*, whatever its interval: "
         "whoever may stop at any seed will stop at a lucky one. (This is the rule that came later, "
-        "when two of the three seeds of BP and Delog-SCL in *long* were there; the interval of "
-        "claim 1 would have been decided by those two.) For the same reason, seeds that would "
+        "when two of the three seeds of BP and Delog-SCL in *long* were there; those two "
+        "would have decided claim 1.) For the same reason, seeds that would "
         "decide a comparison are those of a new study, not some more of this one. Claims about "
         "trained networks are judged from the study *long*, or from runs at the paper's size; "
         "shorter studies stand beside them and have no vote.",
