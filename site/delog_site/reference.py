@@ -99,12 +99,13 @@ def _inside(docstring: str, indent: int) -> str:
         if not example:
             line = _BAR.sub(r"\\|", line)
         head = re.fullmatch(r"(\w+):", line)
-        entry = re.match(r"    (\*{0,2}[\w, .*]+): (.*)", line)
+        entry = re.match(r"    (\*{0,2}\w[\w, .*]*): (.*)", line)
         if head and head[1] in _SECTIONS:
             section = _SECTIONS[head[1]]
             lines.append("")
         elif section and entry:
-            lines.append(f":{section} {entry[1].replace('*', chr(92) + '*')}: {entry[2]}")
+            names = entry[1].replace("*", r"\*").replace(", ", ",")  # "a b" is b of type a
+            lines.append(f":{section} {names}: {entry[2]}")
         elif section and line.startswith("    "):
             lines.append(f"   {line.strip()}")
         else:

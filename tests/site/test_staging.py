@@ -115,3 +115,8 @@ def test_a_docstring_becomes_fields() -> None:
     assert _inside(told, 0).splitlines() == expected
     example = ">>> 1 | 2\n3"
     assert _inside(example, 0).rstrip() == example
+    told = "Args:\n    ge, lt: bounds\n        of both kinds: lower, upper\n"
+    assert _inside(told, 0).split("\n")[1:3] == [
+        ":param ge,lt: bounds",
+        "   of both kinds: lower, upper",
+    ]
