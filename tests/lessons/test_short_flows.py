@@ -283,7 +283,7 @@ def test_prose_about_records_is_so() -> None:
     intervals = {
         step: (float(low), float(high))
         for step, low, high in re.findall(
-            r"^(\w+)[^:]*: .* points, from (\S+) to (\S+)$", output("in recorded.items():\n"), re.M
+            r"^(\w+).*, from (\S+) to (\S+)$", output("in recorded.items():\n"), re.M
         )
     }
     assert float(block_four["Delog-SCL"]) > float(block_four["BP"])  # groups more clearly
