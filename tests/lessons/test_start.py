@@ -24,22 +24,23 @@ def test_what_the_cuts_cost_is_what_the_text_says() -> None:
     assert 1.5 < bp[-1] - cut[-1] < 2.5
 
 
-def most_kept(cut: Paths) -> int:
-    """Bytes of the component that keeps most: components learn one after another."""
-    kept = dict(cut.kept)
+def kept(cut: Paths) -> list[int]:
+    """Bytes that each component keeps; components learn one after another."""
     found = []
     for own in cut.components:
         names = [cut.layers[number - 1].name for number in own]
         losses = [loss for loss in cut.losses if loss.layer in own]
         names += [loss.name for loss in losses] + [m.name for x in losses for m in x.modules]
-        found.append(sum(kept.get(name, 0) for name in names))
-    return max(found)
+        found.append(sum(cut.kept.get(name, 0) for name in names))
+    return found
 
 
 def test_one_cut_saves_most_where_the_answer_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the page's own size
     run = lab.experiment(method="delog-scl")
     cuts = every_cut(run, data.load(run))
-    uncut, *single = (most_kept(cuts[c]) for c in ("0000", "1000", "0100", "0010", "0001"))
+    uncut, *single = (max(kept(cuts[c])) for c in ("0000", "1000", "0100", "0010", "0001"))
     assert min(single) == single[1] < single[0] < 1.05 * single[1]
     assert 0.98 * uncut < single[3] < uncut
+    below, behind = kept(cuts["0100"])
+    assert 1.7 < below / behind < 2

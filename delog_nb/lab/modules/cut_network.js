@@ -402,7 +402,8 @@ function render({ model, el }) {
     }
     const full = total - 48, share = (bytes) => full * bytes / most;
     const held = step ? step.bytes : 0, top = step ? step.most : stepsOf(view).at(-1).most;
-    const uncut = view.cuts ? stepsOf(seen(view, "0".repeat(view.layers.length - 1))).at(-1).most : top;
+    const whole = seen(data.ways[state.way], "0".repeat(view.layers.length - 1));
+    const uncut = view.cuts ? stepsOf(whole).at(-1).most : top;
     const line = (bytes) => node("svg:line", { class: "mark", x1: 24 + share(bytes),
       x2: 24 + share(bytes), y1: barY - 4, y2: barY + 20 });
     const memory = [node("svg:text", { class: "small", x: 24, y: barY - 8, style:
