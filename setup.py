@@ -6,7 +6,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # MANIFEST.in has them for the source archive; `delog_nb.instruments.course_files` finds them.
-FILES = ["notebooks/*.ipynb", "experiments/**/*.yaml"]
+FILES = ["notebooks/*.ipynb", "notebooks/pictures/*.svg", "experiments/**/*.yaml"]
 FILES += [f"results/**/*.{kind}" for kind in ("csv", "json", "npz", "png", "yaml")]
 
 

@@ -35,7 +35,7 @@ class Copied:
 
 
 def copy_course(folder: Path, update: bool = False) -> Copied:
-    """Bring the students' lessons, the other notebooks and the grids of ``experiments/``.
+    """Bring the students' notebooks, their pictures and the grids of ``experiments/``.
 
     A file that is missing is brought; one that is there stays. With ``update``, one that is of an
     older edition is replaced if it is as it was brought; else the new one is put beside it, as
@@ -76,8 +76,8 @@ def copy_course(folder: Path, update: bool = False) -> Copied:
 
 
 def _files() -> Iterator[tuple[str, Path]]:
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        yield path.name, path
+    for path in [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted(NOTEBOOKS.glob("pictures/*.svg"))]:
+        yield path.relative_to(NOTEBOOKS).as_posix(), path
     for path in sorted(EXPERIMENTS.rglob("*.yaml")):
         yield path.relative_to(EXPERIMENTS.parent).as_posix(), path
 

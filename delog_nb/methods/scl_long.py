@@ -19,7 +19,7 @@ from delog_nb.methods.delog_scl import OPTIONS, contrast_after
 @method(
     "scl-long",
     label="SCL, one flow",
-    style=11,
+    style=15,  # grey: a control
     options=OPTIONS,
     components=Counts(1, 1, 1, "SCL, one flow, is one gradient flow"),
     presets={"lesson": {"lr": 0.001}},

@@ -38,6 +38,8 @@ def stage(root: Path, builder: Path, folder: Path) -> None:
         downloads.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, downloads / path.name)
 
+    shutil.copytree(root / "notebooks/pictures", folder / "pictures", dirs_exist_ok=True)
+
     def write(name: str, text: str) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,8 @@ def test_the_lessons_of_students_come_with_all_that_their_texts_name(tmp_path: P
     assert set(done.new) == set(found)
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert found[path.name] == path.read_bytes()
+        for picture in re.findall(r"!\[.+?\]\((.+?)\)", path.read_text()):
+            assert found[picture] == (path.parent / picture).read_bytes()
     assert "experiments/paper/table2.yaml" in found
     assert not [name for name in found if "solutions" in name]
     assert copy_course(tmp_path / "mine") == Copied()

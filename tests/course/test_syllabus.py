@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 
@@ -122,8 +123,21 @@ def test_the_glossary_tells_each_entry_once_and_where_it_matters() -> None:
     rows = re.findall(r"^\| (.+?) \| .+ \| (.+) \|$", page.source, re.MULTILINE)
     entries = [entry for entry, where in rows if entry not in ("Symbol", "Word")]
     assert len(entries) == len(set(entries)) > 50
+    symbols = [symbol for entry in entries for symbol in re.findall(r"\$([^$]+)\$", entry)]
+    assert len(symbols) == len(set(symbols)) > 30
     for entry, where in rows:
         if entry in entries:
             number, name = re.fullmatch(r"\[(\d+)\]\((\S+)\)", where).groups()
             assert int(name[:2]) == int(number)
             assert (NOTEBOOKS / name).exists()
+
+
+def test_the_pictures_of_the_glossary_are_there_and_say_what_they_show() -> None:
+    (page,) = nbformat.read(NOTEBOOKS / "glossary.ipynb", as_version=4).cells
+    shown = re.findall(r"!\[(.+?)\]\(pictures/(.+?)\)", page.source)
+    assert {name for _, name in shown} == {p.name for p in (NOTEBOOKS / "pictures").iterdir()}
+    for words, name in shown:
+        assert len(words.split()) > 5
+        root = ElementTree.parse(NOTEBOOKS / "pictures" / name).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert int(root.get("width")) <= 250  # a row of a table has room for it

@@ -82,8 +82,9 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def of_the_course() -> set[str]:
-    """The files that go with the package: students' notebooks, grids, recorded runs."""
+    """The files that go with the package: students' notebooks, pictures, grids, recorded runs."""
     files = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "experiments").rglob("*.yaml")]
+    files += (ROOT / "notebooks" / "pictures").iterdir()
     kinds = {".csv", ".json", ".npz", ".png", ".yaml"}
     results = (ROOT / "results").rglob("*.*")
     files += [p for p in results if p.suffix in kinds and ".claims" not in p.parts]

@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from support.forks import Forks, forks_of
 from support.runs import ROOT, same_history
 
 from delog_nb import records
@@ -31,26 +33,12 @@ COMMANDS = {
     "tables": ["tables", "runs"],
 }
 KILLS = 5  # of each
-ARMED = """
-import sys
-from support.crashes import arm, counted
-from delog_nb.cli import main
-counts = counted()
-arm(sys.argv[1])
-status = main(sys.argv[2:])
-print(*counts.elements())
-sys.exit(status)
-"""
 
 
-def call(folder: Path, words: list[str], doom: str = "") -> tuple[int, list[str]]:
-    """The exit status of a command that ends itself at ``doom``, and what it could be killed at."""
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", ARMED, doom, *words]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True
-    )
-    return done.returncode, (done.stdout.splitlines() or [""])[-1].split()
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with forks_of(*COMMANDS) as started:
+        yield started
 
 
 def histories(folder: Path) -> dict[str, list]:
@@ -70,7 +58,9 @@ def files(folder: Path) -> set[str]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path) -> None:
+def test_a_command_that_is_killed_ends_as_a_whole_one(
+    name: str, tmp_path: Path, forks: Forks
+) -> None:
     words = COMMANDS[name]
 
     def fresh(place: str) -> Path:
@@ -84,7 +74,7 @@ def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path)
         return folder
 
     whole = fresh("whole")
-    status, calls = call(whole, words)
+    status, calls = forks.call(whole, words)
     assert (status, {*calls}) == (0, {"fsync", "replace"})
     draw, kills, tries = random.Random(0), 0, 0
     folder = fresh("0")
@@ -93,14 +83,14 @@ def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path)
         assert tries < 40
         name = draw.choice(calls)
         doom = f"{draw.choice(['before', 'after'])} {name} {draw.randint(1, calls.count(name))}"
-        status, _ = call(folder, words, doom)
+        status, _ = forks.call(folder, words, doom)
         histories(folder)  # what a reader finds meanwhile
         if status == -signal.SIGKILL:
             kills += 1
         else:  # the calls before it had been made by those that were killed
             assert status == 0
             folder = fresh(str(tries))
-    assert call(folder, words)[0] == 0
+    assert forks.call(folder, words)[0] == 0
     one, other = histories(whole), histories(folder)
     assert one.keys() == other.keys()
     assert all(same_history(one[run], other[run]) for run in one)
@@ -108,13 +98,15 @@ def test_a_command_that_is_killed_ends_as_a_whole_one(name: str, tmp_path: Path)
 
 
 @pytest.mark.long
-def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(
+    tmp_path: Path, forks: Forks
+) -> None:
     """While its ranks start, and while they train; the next call ends as an undisturbed one."""
     words = ["train", *SMALL, "--epochs", "20", "--pipeline", "2"]
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     for made in (whole, folder):
         made.mkdir()
-    assert call(whole, words)[0] == 0
+    assert forks.call(whole, words)[0] == 0
     draw = random.Random(0)
     for epochs in (0, draw.randint(1, 4), draw.randint(1, 4)):
         with subprocess.Popen(
@@ -145,7 +137,7 @@ def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(tmp_path: Path) -
         (told,) = [line for line in errors.splitlines() if ": epoch " not in line]
         assert told.startswith("delog-nb: the process that launched the ranks is gone")
         histories(folder)
-    assert call(folder, words)[0] == 0
+    assert forks.call(folder, words)[0] == 0
     one, other = histories(whole), histories(folder)
     assert one.keys() == other.keys()
     assert all(same_history(one[run], other[run]) for run in one)
