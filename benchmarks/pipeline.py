@@ -6,14 +6,8 @@ pipeline, one thread each, on the same batches, with the same weights at the end
 
 from __future__ import annotations
 
-from dataclasses import replace
-from statistics import median
-
-import torch
-
 from benchmarks.common import Report, agree, command
-from delog_nb import Experiment, train
-from delog_nb.data import load
+from delog_nb import Experiment
 from delog_nb.pipeline.race import race
 
 BATCH, BATCHES, EPOCHS = 32, 16, 4  # one epoch warms up
@@ -37,20 +31,6 @@ def experiment_of(case: str) -> Experiment:
     )
 
 
-def two_threads(experiment: Experiment) -> float:
-    """Images a second of one process with two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        images = load(experiment)
-        few = images.train.take(slice(None, BATCH * BATCHES))
-        ends = {"train": few, "test": images.test.take(slice(None, 10))}
-        run = train(experiment, data=replace(images, **ends))
-    finally:
-        torch.set_num_threads(before)
-    return median(float(row["images_per_s"] or 0) for row in run.history[1:])
-
-
 def measure() -> Report:
     report = Report(
         "pipeline",
@@ -69,13 +49,13 @@ def measure() -> Report:
         four = race(experiment, stages=4, batches=3, epochs=2)
         found = race(experiment, stages=2, batches=BATCHES, epochs=EPOCHS)
         agree(f"{case}: weights", float(not (found.same_weights and four.same_weights)), 0)
-        one, stages = found.rates
+        one, stages, two_threads = found.rates
         predicted = found.predicted
         report.rows.append(
             {
                 "net": case,
                 "one": one,
-                "two threads": two_threads(experiment),
+                "two threads": two_threads,
                 "stages": stages,
                 "stages x": stages / one,
                 "predicted": BATCH * BATCHES / predicted.makespan,

@@ -239,13 +239,13 @@ class Claim:
         """Figures and verdict from studies by name."""
         planned = self.compare()
         filled = [c.fill(studies) if isinstance(c, Planned) else c for c in planned]
-        used: list[Record] = []
-        for c in planned:
-            if isinstance(c, Planned) and c.decides and (place := c.where(studies)):
-                used += c.value.records(place[1])
-        findings = judge(filled)
+        used: dict[str, list[Record]] = {}  # by study, those that say something
+        for c in (c for c in planned if isinstance(c, Planned) and c.decides):
+            if (place := c.where(studies)) and c.value.by_seed(place[1]):
+                used.setdefault(place[0].name, []).extend(c.value.records(place[1]))
+        sizes = " · ".join(map(described, used.values())) or described([])
         counted = all(isinstance(c, Counted) for c in planned)
-        return Assessment(self, findings, "counted" if counted else described(used))
+        return Assessment(self, judge(filled), "counted" if counted else sizes)
 
 
 @dataclass(frozen=True)

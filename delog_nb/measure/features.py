@@ -1,6 +1,6 @@
 """Features in motion: r_l or z_l of some test images, kept while a network trains.
 
-Kept are r_l as means over positions, or z_l of length 1, before training and after some twenty
+Kept are r_l as means over positions, or z_l of norm 1, before training and after some twenty
 epochs. At the end each block is reduced to principal components over all of these epochs, and
 turned (orthogonal Procrustes) towards the block above it: an image lies in a like place in each.
 """
@@ -146,7 +146,7 @@ def block_means(run: Run, images: ImageData, chosen: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def head_outputs(run: Run, images: ImageData, chosen: Tensor) -> list[Tensor]:
-    """z_1 ... z_H of the test images numbered ``chosen``, of length 1: (N, D).
+    """z_1 ... z_H of the test images numbered ``chosen``, of norm 1: (N, D).
 
     Raises:
         ExperimentError: a block has no projection head.

@@ -36,7 +36,7 @@ IMAGES = 2000
 class Probe:
     """One linear probe.
 
-    ``features``: ``r`` (r_l, pooled to 4 x 4), ``z`` (g_l(r_l), of length 1) or ``z0`` (the same
+    ``features``: ``r`` (r_l, pooled to 4 x 4), ``z`` (g_l(r_l), of norm 1) or ``z0`` (the same
     through the head as it was before training: what is lost by its shape alone). ``accuracy`` and
     ``chance`` are shares of test images; chance is the best that one answer for all images does.
     ``images`` is how many training images it was fitted to: with few, a probe reads less than is

@@ -46,14 +46,16 @@ class RaceError(DelogError):
 class Race:
     """What `race` measured; seconds.
 
-    ``rates`` are images per second of one process and of the pipeline, medians over epochs.
-    ``alone`` and ``together`` are the times that a batch takes in each stage: while the other
-    processes wait, and while all compute at once, as they do in the run. ``runs`` are the
+    ``rates`` are images per second, medians over epochs: of one process, of the pipeline, and of
+    one process with as many threads as there are stages. ``seconds`` is what a batch takes in each
+    component, as the cut goes by; ``alone`` and ``together`` what it takes in each stage: while the
+    other processes wait, and while all compute at once, as they do in the run. ``runs`` are the
     components [first, end) of each stage, ``tasks`` what the stages did in the epoch of median
     length.
     """
 
     cores: int
+    seconds: list[float]
     alone: list[float]
     together: list[float]
     runs: list[tuple[int, int]]
@@ -93,7 +95,7 @@ class Race:
         return Schedule("measured", len(self.runs), self.batches, self.tasks, [])
 
 
-def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int = 3) -> Race:
+def race(experiment: Experiment, stages: int = 2, batches: int = 10, epochs: int = 4) -> Race:
     """Train ``epochs`` epochs of at most ``batches`` batches in one process and in a pipeline.
 
     The first epoch warms up. The device is the CPU, the precision float32.
@@ -173,12 +175,7 @@ class _Noted(Pipeline):
         super().__init__()
         self.epochs: list[list[tuple[float, float]]] = []
 
-    def assign(
-        self,
-        method: Method,
-        batches: Batches,
-        context: torch.autocast,
-    ) -> Method:
+    def assign(self, method: Method, batches: Batches, context: torch.autocast) -> Method:
         own = super().assign(method, batches, context)
         r, batch = first_of(batches)
         below = method.parts()[: self.components.start]
@@ -242,16 +239,22 @@ def _measure(experiment: Experiment, batches: int, result: Path) -> None:
     link = _link_seconds(link_bytes, team.rank)
     every = team.gather(team.epochs)
     times = team.gather((team.alone, team.together))
+    threaded = 0.0
+    if team.rank == 0:  # last: idle threads would be in the others' way
+        torch.set_num_threads(team.size)
+        threaded = _rate(train(experiment, data=data).history)
+    threaded = team.share_from(0, threaded)
     if not team.reports:
         return
     ours = run.model.state_dict()
     measured = {
+        "seconds": team.seconds,
         "alone": [alone for alone, _ in times],
         "together": [together for _, together in times],
         "runs": team.runs,
         "link": link,
         "link_bytes": link_bytes,
-        "rates": [rate, _rate(run.history)],
+        "rates": [rate, _rate(run.history), threaded],
         "same_weights": all(torch.equal(ours[name], weights[name]) for name in ours),
         "tasks": _typical(every),
     }

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from statistics import median
 
 import torch
 from torch import Tensor
@@ -20,7 +19,9 @@ from delog_nb.pipeline.watch import Watch
 from delog_nb.pipeline.world import Processes, Value
 from delog_nb.training import Batches, Taken, evaluating, local_losses, train_step
 
-_TIMED_STEPS = 3  # after one that warms up
+# steps of a component that are timed, after one that warms up; no more of them than 3 once they
+# have taken so many seconds
+_TIMED_STEPS, _TIMED_SECONDS = 10, 2.0
 
 
 def check(experiment: Experiment, stages: int) -> None:
@@ -182,13 +183,16 @@ def step_of(
 
 
 def _timed(call: Callable[[], Value], device: torch.device) -> tuple[float, Value]:
-    """Median seconds of ``call``, and what it returned; a first call warms up."""
-    result, taken = call(), []
-    for _ in range(_TIMED_STEPS):
+    """Least seconds of ``call``, and what it returned; a first call warms up.
+
+    The least, as what else runs on the machine can make a call slower and not faster.
+    """
+    result, taken = call(), list[float]()
+    while len(taken) < 3 or (len(taken) < _TIMED_STEPS and sum(taken) < _TIMED_SECONDS):
         begin = moment(device)
         result = call()
         taken.append(moment(device) - begin)
-    return median(taken), result
+    return min(taken), result
 
 
 @torch.no_grad()

@@ -179,7 +179,7 @@ def test_an_anchor_alone_in_its_class_has_no_loss(page: Page, made: Shown, tmp_p
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("width", [1400, 600, 390])
 def test_it_scrolls_in_its_own_box(width: int, made: Shown, page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     opened(page, made[0], tmp_path)

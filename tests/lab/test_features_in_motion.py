@@ -128,7 +128,9 @@ def test_the_slider_moves_every_point(figure: Page, shown: Played, kept: KEPT) -
     assert places(figure) == pytest.approx(expected[-1, 0], abs=0.2)
     at(figure, "epoch").focus()
     figure.keyboard.press("Home")
-    assert status(figure).startswith("Before training: the distance of images of two classes")
+    assert status(figure).startswith(
+        "Before training: distance between classes over distance within a class"
+    )
     assert places(figure) == pytest.approx(expected[0, 0], abs=0.2)
     figure.keyboard.press("ArrowRight")
     apart = separation(kept["Delog-SCL"])[1, -1]
@@ -174,7 +176,7 @@ def test_an_image_is_shown_where_its_point_is_chosen(figure: Page, kept: KEPT) -
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("width", [1400, 600, 390])
 def test_it_scrolls_in_its_own_box(width: int, shown: Played, page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     opened(page, shown, tmp_path)

@@ -62,8 +62,9 @@ def test_a_backward_pass_has_its_batchs_grey_and_another_pattern() -> None:
 
 
 def test_micro_batches_have_their_number_and_their_batchs_grey() -> None:
-    forward, _ = lab.schedule(one_f_one_b([1], [1], 2, micro=2)).figure.data
-    assert list(forward.text) == ["F1.1", "F1.2", "F2.1", "F2.2"]
+    forward, backward = lab.schedule(one_f_one_b([1], [1], 2, micro=2)).figure.data
+    assert backward.name == "backward"  # the update comes once a batch
+    assert list(forward.text) == ["1.1", "1.2", "2.1", "2.2"]
     assert list(forward.marker.color) == [GREYS[0], GREYS[0], GREYS[1], GREYS[1]]
 
 

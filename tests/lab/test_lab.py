@@ -72,6 +72,17 @@ def test_stop_ends_the_run_and_keeps_its_epochs() -> None:
     assert "Delog-SCL" in table["data"]["text/plain"]
 
 
+def test_before_a_run_the_charts_have_no_numbers_and_are_as_wide_as_the_page() -> None:
+    bench = Workbench(SMALL | {"epochs": 1}, records=[])
+    layout = bench.live.figure.layout
+    axes = (layout.xaxis, layout.xaxis2, layout.yaxis, layout.yaxis2)
+    assert [axis.showticklabels for axis in axes] == [False] * 4
+    assert (layout.width, layout.autosize) == (None, True)
+    bench.begin()
+    finished(bench)
+    assert [axis.showticklabels for axis in axes] == [True] * 4
+
+
 def test_a_stopped_run_goes_on_to_where_an_uninterrupted_one_ends() -> None:
     experiment = Experiment(**SMALL, epochs=3, seed=9)
     bench = Workbench(SMALL | {"epochs": 3, "seed": 9}, records=[])

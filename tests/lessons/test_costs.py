@@ -111,6 +111,17 @@ def test_checkpointing_keeps_the_gradient_and_accumulation_where_nothing_normali
 
 def test_memory_is_as_the_text_says(told: str) -> None:
     assert "least memory, all in all? It came out: BP. BP " in told
+    four = {
+        name: (float(whole.replace(",", "")), float(added.replace(",", "")))
+        for name, whole, added in re.findall(
+            r"(BP|Early Exit|AL|Delog-SCL) ([\d,]+) MB \(([\d,]+) of it added\)", told
+        )
+    }
+    whole, added = four.pop("BP")
+    for name, (own, new) in four.items():
+        about = 1.5 if name == "AL" else 1
+        assert new / added == pytest.approx(about, rel=0.1)
+        assert own - new > 4 * (whole - added)  # "what stays is several times as much"
     adds = {
         name: one(rf"\n{re.escape(name)}: a step adds ([\d,]+) MB with 64 blocks", told)
         for name in (
@@ -130,6 +141,28 @@ def test_memory_is_as_the_text_says(told: str) -> None:
     assert one(r"\nBP: .*, ([\d.]+) times what it adds with 8", told) > 5
 
 
+def test_prices_are_as_the_text_says(told: str) -> None:
+    arithmetic = [
+        one(rf"Delog-SCL {heads}: ([\d.]+) times BP's arithmetic", told)
+        for heads in ("without heads", "with heads", "with large heads")
+    ]
+    assert arithmetic[0] < 0.95 < arithmetic[1] < 1.1  # "heads take it back"
+    assert arithmetic[2] > 2  # "cost more than the network that they train"
+    times = {
+        name: one(rf"\n *{re.escape(name)} +\d+ \(\d+ to \d+\) +([\d.]+) ", told)
+        for name in ("BP, checkpointed", "BP, accumulated", "Early Exit", "AL", "Delog-SCL")
+    }
+    assert min(times.values()) > 1  # "took longer", "no local method was faster"
+
+
+def test_half_the_memory_takes_depth_and_lean_heads(told: str) -> None:
+    shares = re.findall(r"(the paper|\{.*\}): ([\d.]+) times BP's memory", told)
+    paper, deep, lean, both = (float(share) for _, share in shares)
+    assert deep > paper > 1
+    assert 0.5 < lean < 1
+    assert both <= 0.5
+
+
 def test_heads_are_fully_connected_layers(told: str) -> None:
     rows = re.findall(r"(Early Exit|AL|Delog-SCL) +[\d,]+ +[\d,]+ +(\d+) +(\d+) +(\d+)", told)
     found = {name: tuple(map(int, numbers)) for name, *numbers in rows}
@@ -141,5 +174,5 @@ def test_heads_are_fully_connected_layers(told: str) -> None:
 def test_properties_are_as_the_text_says(told: str) -> None:
     assert re.search(r"Longest flow with 4, 8, 16 blocks +6, 10, 18( +3, 3, 3){3}", told)
     assert re.search(r"An update waits for a block above +yes( +no){3}", told)
-    assert re.search(r"Batches in training at once +1 +5 +4 +5", told)
+    assert re.search(r"Batches in training at once +1 \(as one component\) +5 +4 +5", told)
     assert told.count("weights as one by one: True") == 4

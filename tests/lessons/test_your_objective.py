@@ -189,8 +189,8 @@ def test_the_stored_outputs_bear_out_the_text() -> None:
         arrives = [value != "–" for value in row[2:]]
         assert arrives == [part == number for part in range(1, 6)] + [number < 5]
     control, pulled = said("lab.outcome(control"), said("ends = [f")
-    frozen = float(re.search(r": ([\d.]+) % \(seeds", control)[1])
-    assert "60 to 90 %" in control
+    frozen = float(re.search(r"; ([\d.]+) % \(seeds", control)[1])
+    assert "well above 10 %, well below BP" in control
     assert "at least 2 points below" in pulled
     share = float(re.search(r": ([\d.]+) %, while", pulled)[1])
     first, last = map(float, re.search(r"went from (\S+) in epoch 1 to (\d\.\d+)", pulled).groups())

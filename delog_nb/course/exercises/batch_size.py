@@ -47,7 +47,7 @@ def class_batches(given: list[Any], labels: Tensor, classes: int, each: int) -> 
             counts = labels[batch].bincount()
             counts = counts[counts > 0]
             if len(batch.unique()) < len(batch):
-                return "an image stands twice in one batch: it would be its own positive"
+                return "an image is in one batch twice: it would be its own positive"
             if len(counts) != classes or (counts != each).any():
                 return (
                     f"a batch is to have {classes} classes with {each} images each, and one has "
@@ -55,7 +55,7 @@ def class_batches(given: list[Any], labels: Tensor, classes: int, each: int) -> 
                 )
         seen = torch.cat(list(batches)) if batches else torch.empty(0)
         if len(seen.unique()) < len(seen):
-            return "an image stands in two batches of one epoch: draw without putting back"
+            return "an image is in two batches of one epoch: draw without putting back"
         if len(batches) < 0.6 * _most_batches(labels, classes, each):
             return f"an epoch shows only {len(seen)} of {len(labels)} images, and could show more"
     one, other, again = (torch.cat(list(batches)) for batches in given)
@@ -139,24 +139,24 @@ def _two_runs(rng: Random) -> Question:
 @exercise(
     "two-controls",
     many(5, _two_runs),
-    wants=ANYTHING._replace(words='return two runs, "same comparisons" and "same steps"'),
+    wants=ANYTHING._replace(words='return two runs, "same negatives" and "same steps"'),
 )
 def two_controls(given: dict[str, Run], small: Run, large: Run) -> str | None:
-    """Beside a small and a large batch, the runs that tell comparisons and steps apart."""
-    compared, stepped = dict(given["same comparisons"]), dict(given["same steps"])
+    """Beside a small and a large batch, the runs that tell negatives and steps apart."""
+    compared, stepped = dict(given["same negatives"]), dict(given["same steps"])
     factor = large["batch_size"] // small["batch_size"]
-    for name, run in (("same comparisons", compared), ("same steps", stepped)):
+    for name, run in (("same negatives", compared), ("same steps", stepped)):
         if run.keys() != large.keys():
             return f"{name}: a run has batch_size, epochs and negatives"
         if run["batch_size"] != large["batch_size"]:
             return (
-                f"{name}: with another batch size, steps and noise change along: keep the large one"
+                f"{name}: with another batch size, steps and noise change too: keep the large one"
             )
     if compared["epochs"] != large["epochs"]:
-        return "same comparisons: with other epochs the number of steps changes along"
+        return "same negatives: with other epochs the number of steps changes too"
     if compared["negatives"] != small["negatives"]:
         return (
-            f"same comparisons: an anchor is to be compared with {small['negatives']} negatives, "
+            f"same negatives: an anchor is to be compared with {small['negatives']} negatives, "
             f"as in the small batch, not with {compared['negatives']}"
         )
     if stepped["negatives"] != large["negatives"]:

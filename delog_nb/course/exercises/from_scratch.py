@@ -38,7 +38,7 @@ def _pieces(count: int, width: int) -> nn.ModuleList:
 
 def local_scl(z: Tensor, labels: Tensor, tau: float) -> Tensor:
     """Eq. 2, a mean over anchors."""
-    z = F.normalize(z)  # (N, D), rows of length 1
+    z = F.normalize(z)  # (N, D), rows of norm 1
     itself = torch.eye(len(z), dtype=torch.bool)
     log_share = (z @ z.T / tau).masked_fill(itself, -torch.inf).log_softmax(1)
     positive = (labels[:, None] == labels) & ~itself  # row i: P(i)
@@ -104,7 +104,7 @@ def judge_local_scl(given: float, z: Tensor, labels: Tensor, tau: float) -> str 
     right = _slow_scl(z, labels, tau, unit=True, self_too=False)
     mistakes = [
         (right * len(z), "it is the sum over anchors, and the mean is asked for"),
-        (_slow_scl(z, labels, tau, unit=False, self_too=False), "rows of z have length 1 first"),
+        (_slow_scl(z, labels, tau, unit=False, self_too=False), "rows of z have norm 1 first"),
         (_slow_scl(z, labels, tau, unit=True, self_too=True), "the sum below leaves j = i out"),
         (_slow_scl(z, labels, 1.0, unit=True, self_too=False), "the similarities are over tau"),
         (-right, "its sign is the wrong way round: a loss falls as the shares of positives rise"),

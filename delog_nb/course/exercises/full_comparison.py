@@ -8,7 +8,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Any
 
-from delog_nb.course.assessing import UNTESTED, VERDICTS, verdict_of
+from delog_nb.course.assessing import SAME, UNTESTED, VERDICTS, verdict_of
 from delog_nb.course.exercises import Question, exercise, many
 from delog_nb.course.paired import ALPHA, interval, quantile
 from delog_nb.course.replies import ANYTHING, NUMBERS, shown, tell
@@ -19,7 +19,8 @@ def _gaps(rng: Random) -> list[Question]:
         ([5.0], 0.0, 1),
         ([9.0, 9.1, 8.9], 10.0, 1),
         ([-3.0, 3.1, 0.2], 0.0, 1),
-        ([0.1, 0.2, 0.3], 0.0, 1),  # above 0, and within the margin of it
+        ([0.2, 0.3, 0.4], 0.0, 1),  # all of the interval above 0, and within the margin of it
+        ([-0.2, -0.3, -0.4], 0.0, 1),
         ([2.1, 2.0, 2.3, 2.2], 2.0, 1),
         ([4.0, 2.0, 3.0], 0.0, 6),  # decided alone, and open among six
         *(
@@ -53,7 +54,8 @@ def claim_verdict(found: str, gaps: list[float], above: float, m: int) -> str | 
     low, high = interval(gaps, level)
     if m > 1 and found in right(1 - ALPHA):
         return f"{said}: for one of m = {m} comparisons the level is 1 - 0.05 / {m}, not 0.95"
-    return f"{said} where the interval is {low:.2f} to {high:.2f}"
+    first = ", which is within the margin: ask for that first" if SAME in right(level) else ""
+    return f"{said} where the interval is {low:.2f} to {high:.2f}{first}"
 
 
 def _two_methods(rng: Random) -> Question:

@@ -76,11 +76,11 @@ def longer_embeddings(rng: Random) -> Drawn:
     return (
         f"All outputs of a projection head are multiplied by {factor}. What does the supervised "
         f"contrastive loss of this course do?",
-        Option("it stays as it is", "Rows of z get length 1 before they are compared."),
+        Option("it stays as it is", "Rows of z get norm 1 before they are compared."),
         [
             Option("it falls, as with a lower tau", "It would, if z were not normalised."),
             Option(f"it grows {factor} times", "Only directions count."),
-            Option(f"it grows {factor * factor} times", "Both vectors get length 1 first."),
+            Option(f"it grows {factor * factor} times", "Both vectors get norm 1 first."),
         ],
     )
 

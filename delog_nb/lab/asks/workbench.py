@@ -141,7 +141,7 @@ class Workbench:
         experiment = self.form.experiment
         self.start.disabled = True
         if experiment is None:
-            self.cost.value = "Mend the field that is marked in red."
+            self.cost.value = "Correct the field that is marked in red."
             return
         self.cost.value = "What this run takes is being measured …"
         threading.Thread(target=self._tell_latest_cost, args=(experiment,)).start()

@@ -44,8 +44,8 @@ const CSS = `
   @keyframes dn-cut-flow { from { stroke-dashoffset: 15; } to { stroke-dashoffset: 0; } }
 }`;
 const LEGEND = "Solid boxes are used in predictions, dashed ones in training alone; below a name, its " +
-  "parameters. Thin arrows: forward. Coloured arrows: gradients, as wide as they are long " +
-  "(logarithmic scale). ‖: detached, no way back.";
+  "parameters. Thin arrows: forward. Coloured arrows: gradients, the wider the larger " +
+  "their norm (logarithmic scale). ‖: detached, no way back.";
 const BOX = 84, HIGH = 46, SMALL = 74, LOW = 36; // of a layer, of a loss's module
 
 function node(tag, attributes = {}, ...children) {

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pandas as pd
 
 from delog_nb.course.assessing import OPEN, UNTESTED, Assessment, Finding
-from delog_nb.course.paired import p_text
 from delog_nb.lab.charts.exhibit import Exhibit
 from delog_nb.lab.runs.forest import Group, Row, forest
 
@@ -43,7 +42,7 @@ def findings(found: Sequence[Assessment]) -> Exhibit:
     >>> list(lab.findings(lab.checklist(lab.evidence())).table)[:2]
     ['Claim', 'Comparison']
     """
-    title = "The claims, measured: intervals that hold together with 95 %"
+    title = "The claims, measured: 95 % for each claim's intervals together"
     shown = forest([_group(assessment) for assessment in found], title)
     return replace(shown, table=findings_table(found), digits="")
 
@@ -105,7 +104,6 @@ def _row(assessment: Assessment, label: str, finding: Finding) -> dict[str, str]
         "Level (%)": "–" if math.isnan(finding.low) else f"{100 * finding.level:.3g}",
         "Study": study if finding.decides else f"{study}, beside",
         "Seeds": f"{finding.seeds} of {finding.planned}" if finding.planned else "–",
-        "p": p_text(finding.p),
         "Verdict": finding.verdict_text,
     }
 

@@ -22,7 +22,7 @@ from delog_nb.measure.features import SPRITE_COLUMNS, Features, plane, separatio
 _LEVELS = 127
 _INSIDE = 0.995  # a panel begins and ends at these quantiles of its points
 _TONES = 64  # of the images
-_TOLD = "the distance of images of two classes, in that of images of one, after the last block: {}"
+_TOLD = "distance between classes over distance within a class, after the last block: {}"
 
 
 def features_in_motion(
@@ -76,8 +76,8 @@ def features_in_motion(
             "least": 1,  # of the number below a panel
             "told": _TOLD,
             "legend": "One projection for all epochs, turned so that an image lies in like places "
-            "after each block. Below: how many times as far apart images of two classes are as two "
-            "of one class, over the epochs.",
+            "after each block. Below: distance between classes over distance within a class, by "
+            "epoch.",
         },
         "ways": [
             {

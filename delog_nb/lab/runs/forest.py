@@ -20,12 +20,12 @@ from delog_nb.course.assessing import (
     verdict_of,
 )
 from delog_nb.course.paired import ALPHA, interval, quantile
-from delog_nb.lab.charts.exhibit import Exhibit, sentence
+from delog_nb.lab.charts.exhibit import Exhibit, escaped, sentence
 from delog_nb.lab.charts.played import Played
 from delog_nb.lab.charts.scatter import scatter
-from delog_nb.lab.charts.style import INK, SOFT
+from delog_nb.lab.charts.style import FAINT, INK, SOFT
 
-SAYS = "what is said: right of this"
+SAYS = "what is said: right of this; grey: no difference above the margin"
 _SYMBOLS = {HOLDS: "circle", FAILS: "x", SAME: "square", OPEN: "circle-open", SAYS: "line-ns-open"}
 _WIDEST = 0.4  # a share: where a row has wider intervals, they end at the figure's edge
 
@@ -181,9 +181,25 @@ def _still(rows: Sequence[tuple[Group, Row]], title: str, x: str, seeds: int) ->
     drawn = {name: own for name, own in points.items() if own}
     figure = scatter(drawn, title, x).figure
     figure.update_layout(height=figure.layout.height - 16 * len(rows))
-    if rows:  # an interval that is wider runs out of the figure, without an end
+    if rows:
         lefts, rights = zip(*(_ends(row) for _, row in rows), strict=True)
-        figure.update_xaxes(range=[100 * min(lefts), 100 * max(rights)])
+        left, right = 100 * min(lefts), 100 * max(rights)
+        figure.update_xaxes(range=[left, right])
+        order = list(figure.layout.yaxis.ticktext)
+        for group, row in rows:
+            found = _measured(group, row, seeds)
+            place = order.index(escaped(found["Comparison"]))
+            low, high = 100 * (row.above - MARGIN), 100 * (row.above + MARGIN)
+            band = {"x0": low, "x1": high, "y0": place - 0.4, "y1": place + 0.4}
+            figure.add_shape(**band, line_width=0, fillcolor=FAINT, opacity=0.35, layer="below")
+            for edge, out, tip, shift in (
+                (left, found["Low"] < left, "◀", 5),
+                (right, found["High"] > right, "▶", -5),
+            ):
+                if out:  # an interval that is wider runs out of the figure
+                    figure.add_annotation(
+                        x=edge, y=place, text=tip, showarrow=False, xshift=shift, yshift=5
+                    )
     for trace in figure.data:
         trace.marker.update(color=SOFT if trace.name == SAYS else INK, symbol=_SYMBOLS[trace.name])
         trace.marker.line.update(width=2, color=None)

@@ -28,6 +28,7 @@ def schedule(
     """Who works on which batch when: a row for each stage, in the bars the batches' numbers.
 
     F and B are forward and backward passes; batches that follow each other have different greys.
+    Micro-batches have no letter, as their bars are short.
 
     Args:
         shown: a schedule of `delog_nb.pipeline.schedule`, or several by name, one above the other
@@ -55,10 +56,12 @@ def schedule(
 
 
 def label(task: Task, share: float) -> str:
-    """``2`` for batch 2's task, ``F2`` for its forward pass, ``F2.3`` for its third micro-batch."""
+    """``2`` for batch 2's task, ``F2`` for its forward pass, ``2.3`` for its third micro-batch."""
     letter = _KINDS[task.kind][1]
-    micro = f".{task.micro + 1}" if share < 1 else ""
-    return "" if letter is None else f"{letter}{task.batch + 1}{micro}"
+    if letter is None:
+        return ""
+    number = f"{task.batch + 1}"
+    return f"{number}.{task.micro + 1}" if share < 1 else letter + number
 
 
 def _rows(one: Schedule, row: str) -> dict[str, list[Span]]:
@@ -68,6 +71,8 @@ def _rows(one: Schedule, row: str) -> dict[str, list[Span]]:
         if task.end > task.start:
             text = label(task, one.share) if labelled else ""
             kind, thin = _KINDS[task.kind][0], task.kind == "send"
+            if one.share < 1 and task.kind == "backward":  # the update follows all of them
+                kind = "backward"
             span = Span(task.start, task.end, text, kind, task.batch, thin)
             rows[f"{row} {task.stage + 1}"].append(span)
     return rows

@@ -90,7 +90,7 @@ def controls(compared: dict[str, int], stepped: dict[str, int]) -> Callable[...,
         def changed(by: dict[str, int]) -> dict[str, int]:
             return large | {k: meant[v](k) if v in meant else v for k, v in by.items()}
 
-        return {"same comparisons": changed(compared), "same steps": changed(stepped)}
+        return {"same negatives": changed(compared), "same steps": changed(stepped)}
 
     return runs
 
@@ -119,5 +119,5 @@ WRONG: list[tuple[str, Any, str]] = [
     ("two-controls", controls({}, {"epochs": -1}), "is to be compared with"),
     ("two-controls", controls({"negatives": 0}, {}), "are not as many steps"),
     ("two-controls", controls({"negatives": 0}, {"epochs": -1, "negatives": 0}), "leave the neg"),
-    ("two-controls", lambda small, large: {"same comparisons": large, "same steps": {}}, "has bat"),
+    ("two-controls", lambda small, large: {"same negatives": large, "same steps": {}}, "has bat"),
 ]

@@ -62,6 +62,13 @@ def as_it_was(parts: Any, views: Any, labels: Any, update: Any) -> list[Any]:
     return [r.abs().mean() for r in features]
 
 
+def late(parts: Any, views: Any, labels: Any, update: Any) -> list[Any]:
+    means = flat(parts, views, labels, lambda part: None)
+    for part in parts:
+        update(part)
+    return means
+
+
 def half(parts: Any, views: Any, labels: Any, update: Any) -> list[Any]:
     r, batch, features = views, Batch.of(labels), []
     for part in parts:
@@ -105,9 +112,8 @@ def twice_the_loss(parts: Any, views: Any, labels: Any, update: Any) -> list[flo
 RIGHT: list[tuple[str, Any]] = [
     ("exact-accumulation", shares),
     ("flat-step", flat),
-    ("lean-heads", {"pool": 4}),
-    ("lean-heads", {"pool": 4, "head_hidden": 256, "head_dim": 128}),
-    ("lean-heads", {"pool": 2}),
+    ("lean-heads", {"depth": 16, "pool": 4, "head_hidden": 128}),
+    ("lean-heads", {"depth": 24, "pool": 2, "head_hidden": 256, "head_dim": 128}),
 ]
 
 
@@ -120,14 +126,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("exact-accumulation", first_piece, "not that of the mean loss"),
     ("exact-accumulation", None, "it raised TypeError"),
     ("flat-step", as_it_was, "detach what goes in"),
+    ("flat-step", late, "update each before the next begins"),
     ("flat-step", half, "what is still kept alive from below"),
     ("flat-step", kept_detached, "what is still kept alive from below"),
     ("flat-step", without_means, "not those of each component's output"),
     ("flat-step", one_update, "update was called 1 times, and there are 3"),
     ("flat-step", twice_the_loss, "is not that of its own loss"),
-    ("lean-heads", 4, "give a dictionary with some of the keys 'pool'"),
-    ("lean-heads", {"head": "identity"}, "give a dictionary with some of the keys 'pool'"),
+    ("lean-heads", 4, "give a dictionary with some of the keys 'depth'"),
+    ("lean-heads", {"head": "identity"}, "give a dictionary with some of the keys 'depth'"),
     ("lean-heads", {"pool": -1}, "pool = -1 is not allowed"),
-    ("lean-heads", {"pool": 4, "head_hidden": 64}, "keep at least 128 hidden units"),
-    ("lean-heads", {"head_dim": 128}, "times as many as BP"),
+    ("lean-heads", {"depth": 16, "pool": 4, "head_hidden": 64}, "keep at least 128 hidden units"),
+    ("lean-heads", {"depth": 40, "pool": 2}, "take at most 32 blocks"),
+    ("lean-heads", {"depth": 8}, "which choice makes them fewer?"),
+    ("lean-heads", {"pool": 4}, "how many blocks' features does the cut let go of?"),
 ]

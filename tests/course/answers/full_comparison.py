@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from delog_nb.course.assessing import FAILS, HOLDS, OPEN, SAME
-from delog_nb.course.paired import seeds_to_decide
+from delog_nb.course.paired import interval, seeds_to_decide
 
 
 def _t_by_hand(gaps: list[float], above: float, m: int) -> str:
@@ -21,6 +21,13 @@ def _t_by_hand(gaps: list[float], above: float, m: int) -> str:
     if abs(mean - above) + half < 1:
         return SAME
     return HOLDS if mean - half > above else FAILS if mean + half < above else OPEN
+
+
+def _margin_last(gaps: list[float], above: float, m: int) -> str:
+    low, high = interval(gaps, 1 - 0.05 / m)
+    if low > above or high < above:
+        return HOLDS if low > above else FAILS
+    return SAME if above - 1 < low and high < above + 1 else OPEN
 
 
 def _shared(one: dict[int, float], other: dict[int, float]) -> list[float]:
@@ -48,6 +55,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("claim-verdict", lambda gaps, above, m: HOLDS, "one seed has no spread"),
     ("claim-verdict", lambda gaps, above, m: _t_by_hand(gaps, 0, m), "said to be above 10"),
     ("claim-verdict", lambda gaps, above, m: OPEN, "where the interval is"),
+    ("claim-verdict", _margin_last, "within the margin: ask for that first"),
     ("claim-verdict", lambda gaps, above, m: _t_by_hand(gaps, above, 1), "1 - 0.05 / 6, not 0.95"),
     (
         "paired-gaps",
