@@ -14,7 +14,7 @@ import torch
 from benchmarks.common import Report, child, command, made_up
 from delog_nb import training
 from delog_nb.components.component import Component, Method
-from delog_nb.data import ImageData
+from delog_nb.data import ImageData, Views
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS
 
@@ -64,7 +64,7 @@ def parts_timed() -> Iterator[Stopwatch]:
             (Component, "__call__", "forward"),
             (torch.Tensor, "backward", "backward"),
             (torch.optim.Adam, "step", "optimizer"),
-            (training.Views, "__call__", "views"),
+            (Views, "__call__", "views"),
             (Method, "predict", "evaluation"),
         ):
             stack.enter_context(watch.wrap(owner, name, part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from pytorch_metric_learning.losses import SupConLoss
@@ -77,10 +78,7 @@ def measure() -> Report:
                 with LiveBytes() as live:
                     gradient(loss, z, labels)
                 memory[name] = live.peak / 1e6
-            turns = {
-                name: Turn(lambda loss=loss, z=z, labels=labels: gradient(loss, z, labels))
-                for name, loss in timed.items()
-            }
+            turns = {name: Turn(partial(gradient, loss, z, labels)) for name, loss in timed.items()}
             rounds = next(count for size, count in ROUNDS.items() if n <= size)
             seconds = interleaved(turns, rounds)
             median = {k: sorted(v)[len(v) // 2] * 1e3 for k, v in seconds.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -72,6 +73,9 @@ def peaks(net: str, width: float, images: int, depth: int) -> dict[str, float]:
         method = methods.build(experiment)
         return method, plain.adam(method, experiment)
 
+    def mine(cut: Method, adams: list[torch.optim.Optimizer]) -> list[Tensor]:
+        return ours(cut, adams, *take())
+
     one, adam = built(bp)
     found["bp"], expected = peak(lambda: plain.step(one, adam, *take()))
     other, adam2 = built(bp)
@@ -91,7 +95,7 @@ def peaks(net: str, width: float, images: int, depth: int) -> dict[str, float]:
         experiment = experiment_of(name, net, width, depth)
         cut = methods.build(experiment)
         adams = make_optimizers(cut, experiment)
-        found[name], losses = peak(lambda cut=cut, adams=adams: ours(cut, adams, *take()))
+        found[name], losses = peak(partial(mine, cut, adams))
         if name == "delog-scl":
             gap = max(float((a - b).abs()) for a, b in zip(losses, expected, strict=True))
             agree(f"{name} at depth {depth}", gap, 1e-3)

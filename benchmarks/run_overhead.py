@@ -26,8 +26,8 @@ def measure(count: int, notebook: Path | None) -> str:
         outcomes = sweep(experiments, Path(folder), workers, notebook=notebook).outcomes
         made = [outcomes[e.run_id] for e in experiments[1:]]
         training = [
-            sum(row["seconds"] + row["eval_seconds"] for row in records.load(f).history)
-            for f in (Path(folder) / outcome.run_id for outcome in made)
+            sum((row["seconds"] or 0) + (row["eval_seconds"] or 0) for row in history)
+            for history in (records.load(Path(folder) / o.run_id).history for o in made)
         ]
     beyond = sum(outcome.seconds for outcome in made) - sum(training)
     driver = psutil.Process().memory_info().rss / 1e6

@@ -83,7 +83,7 @@ def convolution_rates() -> dict[str, float]:
         ),
     }
     with torch.no_grad():
-        seconds = interleaved({k: Turn(lambda m=m, x=x: m(x)) for k, (m, x) in layers.items()}, 9)
+        seconds = interleaved({k: Turn(partial(m, x)) for k, (m, x) in layers.items()}, 9)
     return {name: flops / statistics.median(values) / 1e9 for name, values in seconds.items()}
 
 
@@ -135,7 +135,8 @@ def limits(report: Report) -> None:
     """A row for every method and net: what its products alone are of a step, with one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # as the workers of `compare` and `sweep` have
-    rate, shares = copy_rate(), {precision: [] for precision in precisions()}
+    rate = copy_rate()
+    shares: dict[str, list[tuple[float, float]]] = {precision: [] for precision in precisions()}
     for net in SIZES:
         for method in METHODS:
             if net in METHODS[method].refuses:
