@@ -1,7 +1,7 @@
 """Associated learning (Kao & Chen, 2021; Wu et al., 2022): features meet encoded targets.
 
-Component l has a bridge b_l from features and an encoder g_l from targets into one code space, and
-a decoder inv_l back. With t_0 = onehot(y) and t_l = g_l(t_{l-1}), its local loss is
+Component l has a bridge b_l from features and an encoder enc_l from targets into one code space,
+and a decoder inv_l back. With t_0 = onehot(y) and t_l = enc_l(t_{l-1}), its local loss is
 
     MSE(b_l(r_l), t_l) + MSE(inv_l(t_l), t_{l-1})
 
@@ -102,8 +102,8 @@ RATE = Option(
     components=Counts("H", "H", "H", "AL cuts every block"),
     style=3,
     published="Kao & Chen, 2021; Wu et al., 2022",
-    loss="MSE(b_l(r_l), t_l) + MSE(inv_l(t_l), t_{l-1}), t_l = g_l(t_{l-1}), t_0 = onehot(y)",
-    constant="t_l for the bridge b_l; t_{l-1} for the encoder g_l",
+    loss="MSE(b_l(r_l), t_l) + MSE(inv_l(t_l), t_{l-1}), t_l = enc_l(t_{l-1}), t_0 = onehot(y)",
+    constant="t_l for the bridge b_l; t_{l-1} for the encoder enc_l",
 )
 def build(net: NetMaker, options: SimpleNamespace) -> Method:
     """One component a block; the network's own classifier is not used."""

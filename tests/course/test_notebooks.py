@@ -172,7 +172,9 @@ def test_numbers_in_prose_stand_in_an_output_or_in_a_cell(path: Path) -> None:
         [cell.source for cell in code(notebook)]
         + [str(output) for cell in code(notebook) for output in cell.outputs]
     )
-    for text in prose(notebook):
+    texts = [cell.source for cell in notebook.cells[1:] if cell.cell_type == "markdown"]
+    for text in texts:  # exercises and solutions too
+        text = re.sub(r"sections? [\d., and]+", "", text)
         for number in re.findall(r"(?<![\w.])\d+\.\d+|\d+(?= (?:%|points|times|ms|MB)\b)", text):
             assert number in shown, (number, text)
 

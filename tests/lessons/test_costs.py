@@ -148,11 +148,12 @@ def test_prices_are_as_the_text_says(told: str) -> None:
     ]
     assert arithmetic[0] < 0.95 < arithmetic[1] < 1.1  # "heads take it back"
     assert arithmetic[2] > 2  # "cost more than the network that they train"
-    times = {
-        name: one(rf"\n *{re.escape(name)} +\d+ \(\d+ to \d+\) +([\d.]+) ", told)
-        for name in ("BP, checkpointed", "BP, accumulated", "Early Exit", "AL", "Delog-SCL")
-    }
-    assert min(times.values()) > 1  # "took longer", "no local method was faster"
+    times = [
+        one(rf"\n *{name} +\d+ \(\d+ to \d+\) +([\d.]+) ", told)
+        for name in ("BP, checkpointed", "Delog-SCL, large heads")
+    ]
+    assert times[0] > 1.1  # "a second forward pass"
+    assert times[1] > 1.5  # "in time too"
 
 
 def test_half_the_memory_takes_depth_and_lean_heads(told: str) -> None:

@@ -278,13 +278,14 @@ def test_prose_about_records_is_so() -> None:
         )
         assert mean_to(cut, 12) < mean_to(bp, 12)  # and of short
     assert (len(short), len(seeds)) == (25, 5)
-    (row,) = re.findall(r"^ *10 +(.*)$", output("lab.features_in_motion("), re.M)  # epoch 10
-    block_four = dict(zip(("BP", "Delog-SCL"), row.split()[3::4], strict=True))
+    moving = output("lab.features_in_motion(")
+    (row,) = re.findall(r"^ *10 +(.*)$", moving, re.M)  # epoch 10
+    ways = re.findall(r"(?:Epoch|4) ([^,\n]+), block 1", moving)
+    block_four = dict(zip(ways, row.split()[3::4], strict=True))
+    in_short = output("for study_name, by, found in").partition("In long:")[0]
     intervals = {
         step: (float(low), float(high))
-        for step, low, high in re.findall(
-            r"^(\w+).*, from (\S+) to (\S+)$", output("in recorded.items():\n"), re.M
-        )
+        for step, low, high in re.findall(r"^  (\w+).*, from (\S+) to (\S+)$", in_short, re.M)
     }
     assert float(block_four["Delog-SCL"]) > float(block_four["BP"])  # groups more clearly
     assert intervals["losses"][0] < 0 < intervals["losses"][1]

@@ -90,7 +90,7 @@ def _walked(answer: Callable[..., Any], seed: int, depth: int) -> dict[str, Any]
     def update(part: Component) -> None:
         there = [[p.grad for p in own.parameters() if p.grad is not None] for own in parts]
         reached.append([number for number, found in enumerate(there, 1) if found])
-        gradients.append(torch.stack([g.norm() for g in there[parts.index(part)]]))
+        gradients.append(torch.tensor([g.norm().item() for g in there[parts.index(part)]]))
         for own in parts:
             own.zero_grad()
 

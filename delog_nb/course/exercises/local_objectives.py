@@ -77,11 +77,11 @@ def _reached(missing: Sequence[str]) -> tuple[list[str], list[str]]:
         return x if name in missing else x.detach()
 
     modules = {
-        name: nn.Linear(3, 3) for name in ("f1", "b1", "g1", "inv1", "f2", "b2", "g2", "inv2")
+        name: nn.Linear(3, 3) for name in ("f1", "b1", "enc1", "inv1", "f2", "b2", "enc2", "inv2")
     }
-    r, below = modules["f1"](torch.randn(4, 3)), modules["g1"](torch.randn(4, 3))
+    r, below = modules["f1"](torch.randn(4, 3)), modules["enc1"](torch.randn(4, 3))
     r, below = modules["f2"](cut("r", r)), cut("below", below)
-    t = modules["g2"](below)
+    t = modules["enc2"](below)
     losses = (
         (modules["b2"](r) - cut("t", t)).square().mean(),
         (modules["inv2"](t) - below).square().mean(),
@@ -117,8 +117,8 @@ def missing_detach(
     )
     whys = {
         "r": "f1 is reached by A₂ only where the features of the block below come in undetached",
-        "t": "the bridge's target is a constant unless A₂ reaches g2",
-        "below": "the code of the component below comes in undetached where R₂ reaches g1",
+        "t": "the bridge's target is a constant unless A₂ reaches enc2",
+        "below": "the code of the component below comes in undetached where R₂ reaches enc1",
     }
     wrong = next(d for d in _DETACHES if (d in found) != (d in right))
     return f"{said}: {whys[wrong]}"

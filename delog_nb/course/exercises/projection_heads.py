@@ -14,12 +14,14 @@ from delog_nb.course.replies import ANYTHING, close
 
 
 def _images(rng: Random) -> Question:
-    """Images, their mirror images, and the images after a quarter turn."""
+    """Images, their mirror images, the images after a quarter turn, and with a part mirrored."""
     count, side = rng.randint(2, 6), rng.choice((4, 6, 8))
     # some lighter than others, so that a mean alone tells them apart
     light = torch.linspace(0.3, 1, count).view(-1, 1, 1, 1)
     images = light * torch.rand(count, rng.choice((1, 3)), side, side)
-    return images, images.flip(-1), images.rot90(1, (2, 3))
+    partly = images.clone()
+    partly[..., 0, :] = partly[..., 0, :].flip(-1)  # one row: image and mirror have the same sum
+    return images, images.flip(-1), images.rot90(1, (2, 3)), partly
 
 
 def _features(answer: Callable[[Tensor], Tensor], *batches: Tensor) -> list[Tensor]:
@@ -34,7 +36,7 @@ def _features(answer: Callable[[Tensor], Tensor], *batches: Tensor) -> list[Tens
 )
 def blind_to_mirrors(given: list[Tensor], images: Tensor, *_: Tensor) -> str | None:
     """Features (B, D) that are the same for an image and its mirror, and keep the rest."""
-    found, mirrored, turned = given
+    found, mirrored, turned, partly = given
     if not isinstance(found, Tensor) or found.ndim == 0 or len(found) != len(images):
         return f"return a tensor with a row for each of the {len(images)} images"
     if not close(found, mirrored, atol=1e-4):
@@ -47,6 +49,11 @@ def blind_to_mirrors(given: list[Tensor], images: Tensor, *_: Tensor) -> str | N
         return (
             f"{found.flatten(1).shape[1]} features are left of {images[0].numel()} pixels: a "
             f"mirror needs no more than half of them to be given up"
+        )
+    if close(found, partly, atol=1e-3):
+        return (
+            "half way: an image with one row mirrored gets the same features, as it does from the "
+            "sum of an image and its mirror: what is left is to keep which pixels stand together"
         )
     return None
 
@@ -135,8 +142,8 @@ def silent_labels(
         return "labels: these are the classes still, under other names"
     if len(own[:half].unique()) < half:
         return (
-            "labels: different images share a label, so that the loss still makes heaps of images, "
-            "if only of random ones: give each image a label of its own"
+            "labels: different images share a label, so that the loss still makes clusters of "
+            "images, if only of random ones: give each image a label of its own"
         )
     return _supports(given["support"], accuracies)
 

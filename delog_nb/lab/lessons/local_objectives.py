@@ -32,7 +32,7 @@ from delog_nb.records import Record
 _BRIDGE, _MEET, _ENCODE, _DECODE, _BACK = 0.95, 1.75, 2.7, 3.65, 4.4
 _UP, _OVER, _DOWN = -3.1, -2.25, -1.4
 _BESIDE = 0.12  # arrows run this far beside the middle of a box
-_DECODER = "inv"
+_ENCODER, _DECODER = "enc", "inv"
 _INSIDE = 0.99  # of the points of all panels are drawn where they are, the others at the edge
 
 
@@ -46,7 +46,7 @@ def associated(experiment: Experiment) -> Exhibit:
 
     >>> from delog_nb import lab
     >>> associated(lab.experiment(method="al", depth=2)).table["Trains"].tolist()
-    ['f₁ and b₁', 'g₁ and inv₁', 'f₂ and b₂', 'g₂ and inv₂']
+    ['f₁ and b₁', 'enc₁ and inv₁', 'f₂ and b₂', 'enc₂ and inv₂']
     """
     if experiment.method != "al":
         raise ValueError(f"the diagram is of associated learning (al), not of {experiment.method}")
@@ -67,7 +67,7 @@ def _losses(part: Component, number: int) -> list[dict[str, str | int]]:
     """The rows of A and R of a component."""
     modules = {"f": part.layers} | {
         letter: part.objective.get_submodule(name)
-        for letter, name in (("b", "bridge"), ("g", "encoder"), (_DECODER, "decoder"))
+        for letter, name in (("b", "bridge"), (_ENCODER, "encoder"), (_DECODER, "decoder"))
     }
     b, inv, r, t = (sub(letter, number) for letter in ("b", _DECODER, "r", "t"))
     below = "onehot(y)" if number == 1 else sub("t", number - 1)
@@ -81,7 +81,7 @@ def _losses(part: Component, number: int) -> list[dict[str, str | int]]:
         }
         for loss, compared, trained in (
             ("A", f"{b}({r}) with {t}", ("f", "b")),
-            ("R", f"{inv}({t}) with {below}", ("g", _DECODER)),
+            ("R", f"{inv}({t}) with {below}", (_ENCODER, _DECODER)),
         )
     ]
 
@@ -99,7 +99,7 @@ def _diagram(last: int, title: str) -> go.Figure:
     for place in range(last + 1):
         number, middle = place + 1, place + WIDTH / 2
         left, right = middle - _BESIDE, middle + _BESIDE
-        for y, name in ((0.0, "f"), (_BRIDGE, "b"), (_ENCODE, "g"), (_DECODE, _DECODER)):
+        for y, name in ((0.0, "f"), (_BRIDGE, "b"), (_ENCODE, _ENCODER), (_DECODE, _DECODER)):
             used = name in ("f", _DECODER) or (name == "b" and place == last)
             boxes.box(figure, place, y, sub(name, number), effective=used)
         for y, name in ((0.0, "r"), (_ENCODE, "t")):
@@ -210,9 +210,10 @@ def codes_in_motion(ways: Mapping[str, Tensor], labels: Sequence[int], title: st
             "unit": "%",
             "least": 0,
             "told": told,
-            "legend": "In a ring stands the code of each class. All panels have one unit, and the "
-            "codes' mean in the middle. Below: how far apart the codes of two classes are, in % of "
-            "their range, over the epochs.",
+            "legend": "In a ring stands the code of each class. A panel is a projection, to the "
+            "plane in which points lie widest at the end. All have one unit, and the codes' mean "
+            "in the middle. Below: how far apart the codes of two classes are, in % of their "
+            "range, over the epochs.",
         },
         "ways": [
             {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -11,13 +13,60 @@ from delog_nb.experiment.published import published
 from delog_nb.experiment.registry import METHODS, end_to_end
 from delog_nb.instruments.course_files import RESULTS
 from delog_nb.instruments.run_files import PROBES
-from delog_nb.lab.charts.exhibit import NOTHING
+from delog_nb.lab.charts.exhibit import DIGITS, NOTHING
 from delog_nb.measure.invariance import CLASS, read_probes
+from delog_nb.measure.paths import Part, Paths
 from delog_nb.records import Record, mean_and_std, readable
 from delog_nb.records.summary import diverged
 
+_Value = TypeVar("_Value")
+
 # by the folder of results, what its runs are called
 _STUDIES = {"digits": "Digits", "methods": "CIFAR-10, 5,000 images"}
+
+
+def by_component(found: Paths, layers_of_a_block: int = 1) -> Paths:
+    """``found`` with its losses numbered by component, and blocks named by their layers.
+
+    >>> from delog_nb import data, lab
+    >>> from delog_nb.measure.paths import paths
+    >>> run = lab.experiment(method="infopro", batch_size=8)
+    >>> named = by_component(paths(run, data.load(run)), 2)
+    >>> [layer.name for layer in named.layers], named.losses[-1].name
+    (['f₁₋₂', 'f₃₋₄', 'f₅₋₆', 'f₇₋₈', 'classifier'], 'CE4')
+    """
+    of_layer = {layer: k for k, own in enumerate(found.components, 1) for layer in own}
+    names = {}
+    for loss in found.losses:
+        for name in (loss.name, *(module.name for module in loss.modules)):
+            names[name] = f"{name.removesuffix(str(loss.layer))}{of_layer[loss.layer]}"
+    if (many := layers_of_a_block) > 1:
+        for k, layer in enumerate(found.layers):
+            if layer.name == f"f{k + 1}":
+                first, last = f"{many * k + 1}", f"{many * (k + 1)}"
+                names[layer.name] = f"f{first}₋{last}".translate(DIGITS)
+
+    def renamed(part: Part) -> Part:
+        return replace(part, name=names.get(part.name, part.name))
+
+    def keyed(values: Mapping[str, _Value]) -> dict[str, _Value]:
+        return {names.get(name, name): value for name, value in values.items()}
+
+    return replace(
+        found,
+        layers=[renamed(layer) for layer in found.layers],
+        losses=[
+            replace(
+                loss,
+                name=names[loss.name],
+                modules=[renamed(module) for module in loss.modules],
+                norms=keyed(loss.norms),
+            )
+            for loss in found.losses
+        ],
+        prediction=[names.get(name, name) for name in found.prediction],
+        kept=keyed(found.kept),
+    )
 
 
 def reported(methods: Iterable[str]) -> pd.DataFrame:
@@ -59,14 +108,15 @@ def _row(name: str, figure: dict[str, str]) -> dict[str, str | int]:
 
 def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
     """Test errors of ``methods`` in the runs that are kept with the course, and those of a linear
-    probe on the last block; n is the number of seeds.
+    probe on the last block; n is the number of seeds. A study without runs has no column.
 
     >>> measured(["bp", "gim"])["Method"].tolist()
     ['BP', 'Greedy InfoMax']
     """
     kept = {
-        title: readable(results / folder) if (results / folder).is_dir() else []
+        title: found
         for folder, title in _STUDIES.items()
+        if (results / folder).is_dir() and (found := readable(results / folder))
     }
     rows = []
     for name in methods:
@@ -76,8 +126,7 @@ def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
             own = [1 - r.results["test_acc"] for r in runs if not diverged(r)]
             read = [1 - share for r in runs for share in _probed(r)]
             row[f"{title}: test error (%)"] = _spread(own, len(runs) - len(own))
-            if read or found:
-                row[f"{title}: of a probe on the last block (%)"] = _spread(read)
+            row[f"{title}: of a probe on the last block (%)"] = _spread(read)
         rows.append(row)
     return pd.DataFrame(rows).fillna(NOTHING)
 

@@ -40,7 +40,7 @@ def no_way_down(parts: list[Component], images: Tensor, block: int) -> Tensor:
 
 
 def missing(a: list[str], r: list[str]) -> set[str]:
-    rules = (("r", "f1" in a), ("t", "g2" in a), ("below", "g1" in r))
+    rules = (("r", "f1" in a), ("t", "enc2" in a), ("below", "enc1" in r))
     return {name for name, there in rules if there}
 
 
@@ -69,8 +69,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("short-path", bridge_of_next, "the logits differ"),
     ("short-path", no_way_down, "did it go down"),
     ("short-path", lambda parts, images, block: None, "return the logits"),
-    ("missing-detach", lambda a, r: missing(a, a), "comes in undetached where R₂ reaches g1"),
-    ("missing-detach", lambda a, r: missing(a, r) - {"t"}, "a constant unless A₂ reaches g2"),
+    ("missing-detach", lambda a, r: missing(a, a), "comes in undetached where R₂ reaches enc1"),
+    ("missing-detach", lambda a, r: missing(a, r) - {"t"}, "a constant unless A₂ reaches enc2"),
     ("missing-detach", lambda a, r: missing(a, r) | {"r"}, "f1 is reached by A₂ only where"),
     ("missing-detach", lambda a, r: "r", "return a set of names"),
     ("codes-apart", lambda k, n: torch.eye(k, n), "10.0 % of the range apart"),
