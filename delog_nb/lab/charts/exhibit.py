@@ -273,9 +273,9 @@ def scale_of(axis: str) -> int:
     return 100 if "(%)" in axis or "(points" in axis else 1
 
 
-def round_ticks() -> dict[str, Any]:
-    """Ticks of a logarithmic axis at 1, 2, 5, 10, 20 ...; plotly writes those in between short."""
-    ticks = [m * 10.0**k for k in range(-3, 9) for m in (1, 2, 5)]
+def round_ticks(span: float = 1.0) -> dict[str, Any]:
+    """Ticks of a logarithmic axis of ``span`` powers of ten, since plotly writes some short."""
+    ticks = [m * 10.0**k for k in range(-3, 9) for m in ((1, 2, 5) if span >= 1 else range(1, 10))]
     return {"tickvals": ticks, "ticktext": [written(t) for t in ticks]}
 
 

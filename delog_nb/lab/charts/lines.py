@@ -193,8 +193,8 @@ def _y_axis(figure: go.Figure, col: int | None, heights: Sequence[float], y: str
         powers = [math.log10(v) for v in heights if v > 0] or [0.0]
         span = max(powers) - min(powers)
         axis["type"] = "log"
-        if span < 1.5 and min(powers) > -3 and max(powers) < 8:
-            axis |= round_ticks()
+        if span < 2 and min(powers) > -3 and max(powers) < 8:
+            axis |= round_ticks(span)
         else:
             exponent = "power" if span > 4 else "none"
             axis |= {"dtick": max(1, math.ceil(span / 8)), "exponentformat": exponent}
