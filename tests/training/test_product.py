@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.runs import PAIRS, narrow, same_history, tiny
+from support.runs import ONCE, PAIRS, narrow, same_history, tiny
 
 from delog_nb import Experiment, train
 from delog_nb.training import Run
@@ -27,8 +27,9 @@ def assert_same(one: Run, other: Run) -> None:
     assert all(torch.equal(weights[k], v) for k, v in other.model.state_dict().items())
 
 
-@pytest.mark.parametrize("cut", ["block", "layer"])
-@pytest.mark.parametrize(("method", "net"), PAIRS)
+@pytest.mark.parametrize(
+    ("method", "net", "cut"), [(*p, "block") for p in PAIRS] + [(*p, "layer") for p in ONCE]
+)
 def test_a_run_stopped_twice_ends_as_a_whole_one(
     method: str, net: str, cut: str, tmp_path: Path
 ) -> None:
