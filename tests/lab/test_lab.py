@@ -320,7 +320,7 @@ def test_threads_of_the_lab_leave_the_global_random_state_alone() -> None:
 def test_suggested_investigations_are_choices_that_there_are() -> None:
     text = (ROOT / "notebooks" / "lab.ipynb").read_text()
     lines = re.findall(r"lab\.Lab\(([^)]*)\)`", text.replace('\\"', '"'))
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         choices = eval(f"dict({line})")
         assert Experiment(preset="lesson", precision="float32", **choices).run_id

@@ -42,7 +42,7 @@ def test_numbers_are_those_of_counting() -> None:
         own, classes = numbers(one.text)
         labels = [c for c in range(classes) for _ in range(own)] * 2
         assert right(one) == str(sum(label == labels[0] for label in labels[1:]))
-    for one in of("stand below the fraction"):
+    for one in of("in the denominator of an anchor"):
         own, classes = numbers(one.text)
         labels = [c for c in range(classes) for _ in range(own)] * 2
         assert right(one) == str(sum(label != labels[0] for label in labels))

@@ -75,8 +75,10 @@ def test_a_shortcut_adds_the_input(lesson: Any) -> None:
     torch.testing.assert_close(second(r), r + torch.relu(second.linear(r)))
 
 
-def test_larger_weights_compound(lesson: Any) -> None:
-    assert float(re.search(r"came out: ([\d.]+) times", told(LESSON))[1]) == round(1.1**23, 2)
+def test_draws_agree_at_the_top_and_fan_out_below() -> None:
+    ((below, above),) = re.findall(r"came out: ([\d.]+) times; ([\d.]+) times at", told(LESSON))
+    assert float(below) > 10
+    assert float(above) < 1.5
 
 
 def numbers(pattern: str) -> list[float]:
@@ -118,7 +120,9 @@ def test_early_gradients_are_unstable_and_a_cut_steadies_them() -> None:
 
 def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:
     table = re.findall(
-        r"^ +(1|3|8|24) +([\d.]+) ± [\d.]+ +([\d.]+) ± [\d.]+ +(\S+)", told(LESSON), re.MULTILINE
+        r"^ +(1|3|8|24) +([\d.]+) ± [\d.]+ +([\d.]+) ± [\d.]+ +(\S+)(.*)",
+        told(LESSON),
+        re.MULTILINE,
     )
     plain = {int(row[0]): float(row[1]) for row in table}
     hes = {int(row[0]): float(row[2]) for row in table}
@@ -128,6 +132,10 @@ def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:
     assert hes[24] == min(hes.values())  # nothing gained by cutting
     assert hes[24] < min(plain.values())
     assert float(table[-1][3]) < min(plain.values())  # BatchNorm
+    alone, both = (
+        float(n) for n in re.findall(r"([\d.]+) ±", table[-1][4].partition(" 2.30")[0])[-2:]
+    )
+    assert both < float(table[-1][3]) < min(plain.values()) < alone  # shortcuts
 
 
 def test_learning_climbs_from_the_bottom() -> None:
@@ -139,6 +147,9 @@ def test_learning_climbs_from_the_bottom() -> None:
         losses = [float(found[column]) for found in rows]
         assert sum(a < b + 0.05 for a, b in pairwise(losses)) > 0.8 * 23
         assert losses[0] < losses[-1] / 2
+    upper = [float(found[3]) for found in rows[12:]]  # at step 100
+    assert max(upper) - min(upper) < 0.1
+    assert max(upper) < math.log(10) - 0.3
 
 
 def test_features_vanish_where_gradients_do() -> None:

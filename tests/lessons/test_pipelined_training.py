@@ -192,13 +192,14 @@ def test_what_the_lesson_says_of_its_race_is_what_it_shows() -> None:
     assert (way == "longer") == (took["measured"] > took["predicted"])
     rule = r"= 2 · \(1 − ([\d.]+)\) = ([\d.]+)[,.].*which leaves ([\d.]+) / ([\d.]+) = ([\d.]+)\."
     gains = []
-    for bubble, *divided, share, gain in re.findall(rule, told):  # predicted, measured
+    for bubble, *divided, cost, gain in re.findall(rule, told):  # predicted, measured
         assert [float(most) for most in divided] == [
             pytest.approx(2 - 2 * float(bubble), abs=0.006)
         ] * 2
-        assert float(gain) == pytest.approx(float(divided[0]) / float(share), abs=0.02)
+        assert float(gain) == pytest.approx(float(divided[0]) / float(cost), abs=0.02)
         gains.append((float(gain), float(divided[0])))
-    (expected, _), (gained, limit) = gains
+    (expected, most), (gained, limit) = gains
+    assert expected <= most < 2
     (answer,) = (o["answer"] for o in outputs(SITE) if "was predicted" in o.get("answer", ""))
     assert answer == f"{gained:.2f} times as fast, where {expected:.2f} was predicted"
     # by one clock: no more than what both processes work in the time that the epoch takes
@@ -212,7 +213,7 @@ def test_what_the_lesson_says_of_its_race_is_what_it_shows() -> None:
     ).groups()
     assert gained == pytest.approx(10 * float(one) / took["measured"], abs=0.02)
     assert limit == pytest.approx(10 * float(worked) / took["measured"], abs=0.02)
-    assert float(re.search(r"takes ([\d.]+) times as long", told)[1]) > 0.894
+    assert float(re.search(r"takes ([\d.]+) times as long", told)[1]) >= 1
 
 
 def panels(figure: Any) -> list[str]:

@@ -52,10 +52,10 @@ def detach_before_the_head(_: Random) -> Drawn:
     return (
         "Somebody writes `loss = scl(head(r.detach()), labels)` for every block and trains. What "
         "learns?",
-        Option("the heads alone", "The gradient ends at `r.detach()`, behind the head."),
+        Option("the heads alone", "The gradient ends at `r.detach()`, below the head."),
         [
-            Option("blocks and heads", "The block is on the far side of `detach`."),
-            Option("the blocks alone", "It is the other way round: the head is on the near side."),
+            Option("blocks and heads", "The block lies below `detach`."),
+            Option("the blocks alone", "It is the other way round: the head lies above `detach`."),
             Option("nothing, there is an error", "The head's parameters need a gradient: it runs."),
         ],
     )
@@ -66,11 +66,11 @@ def detach_behind_the_head(_: Random) -> Drawn:
     return (
         "Somebody writes `loss = scl(head(r).detach(), labels)` and calls `loss.backward()`. What "
         "happens?",
-        Option("an error", "Nothing that needs a gradient is left behind the loss."),
+        Option("an error", "Nothing that needs a gradient is left below the loss."),
         [
-            Option("the head alone learns", "That needs `detach` in front of the head."),
-            Option("the block alone learns", "The block is behind the head, and the head is cut."),
-            Option("block and head learn", "Both are on the far side of `detach`."),
+            Option("the head alone learns", "That needs `detach` below the head."),
+            Option("the block alone learns", "The block lies below the head, and the head is cut."),
+            Option("block and head learn", "Both lie below `detach`."),
         ],
     )
 
@@ -83,7 +83,7 @@ def first_losses_without_detach(_: Random) -> Drawn:
         Option("they are equal", "`detach` changes no number on the way up."),
         [
             Option("all are larger without", "Only gradients differ, and only later losses."),
-            Option("the first is equal, the others differ", "A forward pass has no memory of it."),
+            Option("the first is equal, the others differ", "`detach` hands on the same numbers."),
             Option("the last one is smaller without", "It may become so, after some steps."),
         ],
     )
@@ -111,14 +111,39 @@ def a_vanishing_gradient_is_cut(rng: Random) -> Drawn:
     return (
         f"In a plain stack of {blocks} blocks, BP's gradient has vanished before it comes to block "
         f"1. The stack is cut after every block. What is the gradient in block 1 now?",
-        Option(
-            "that of its own loss, whatever stands above",
-            "Its flow is one block long.",
-        ),
+        Option("that of its own loss", "Its flow is one block long, whatever stands above."),
         [
             Option("still nearly zero", "It no longer comes from the end of the stack."),
             Option("zero, it is cut off", "It is cut off from the end, and has its own loss."),
             Option(f"{blocks} times as large", "The sizes of two losses' gradients are unrelated."),
+        ],
+    )
+
+
+@asks(2)
+def the_way_up(_: Random) -> Drawn:
+    return (
+        "In a plain stack features shrink to nothing on their way up. It is cut after every block. "
+        "Which blocks learn in the first steps?",
+        Option("the lowest", "They have a loss close by, and features of full size."),
+        [
+            Option("all alike", "A weight's gradient needs features from below, too."),
+            Option("the highest", "Their features have shrunk most."),
+            Option("none", "The lowest get the image itself."),
+        ],
+    )
+
+
+@asks(2)
+def steady_on_average(_: Random) -> Drawn:
+    return (
+        "On average, a layer leaves the norm of a gradient as it is. What is true of the gradient "
+        "in the first of 24 such layers?",
+        Option("it differs from draw to draw", "Deviations multiply: it feels every layer above."),
+        [
+            Option("it is that of the last layer", "So it is on average, not in each network."),
+            Option("it vanishes", "That needs factors below 1 on average."),
+            Option("layers average it out", "Sums average out, products do not."),
         ],
     )
 
@@ -141,11 +166,11 @@ def heads_at_test_time(_: Random) -> Drawn:
 def cut_or_loss(_: Random) -> Drawn:
     return (
         "Delog-SCL differs from BP in its cuts and in its losses. Which control separates the two?",
-        Option("one long flow with all the local losses", "It has the losses, and no cut."),
+        Option("one flow with all the losses", "It has the losses, and no cut."),
         [
             Option("BP with more epochs", "It changes neither cuts nor losses."),
             Option("Delog-SCL with another seed", "It has both, again."),
-            Option("BP with fewer blocks", "It changes the network."),
+            Option("Delog-SCL with fewer cuts", "Fewer cuts are fewer losses, too."),
         ],
     )
 
@@ -153,16 +178,14 @@ def cut_or_loss(_: Random) -> Drawn:
 @asks(6)
 def probes_of_z(_: Random) -> Drawn:
     return (
-        "A linear probe reads rotation from the features r of a block well, and from z = g(r) not "
-        "at all. Views of an image were rotated at random in training. What has happened?",
-        Option(
-            "the head dropped what the loss asks to ignore",
-            "So that r may keep it, for later blocks.",
-        ),
+        "A linear probe reads rotation well from the features r of a block, and hardly from "
+        "z = g(r); before training it read z well. Views of an image were rotated at random. What "
+        "has happened?",
+        Option("the head dropped it", "The loss asks to ignore it; r may still have it."),
         [
             Option("the block never saw rotation", "Then r would not tell it either."),
-            Option("the head is too small to learn", "It learned: it ignores what it should."),
-            Option("the probe of z is broken", "What is not in z, no probe reads."),
+            Option("the head is too narrow", "The same head, untrained, let it through."),
+            Option("the probe of z is broken", "Before training it read z well."),
         ],
     )
 

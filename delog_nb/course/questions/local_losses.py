@@ -1,4 +1,4 @@
-"""Questions about contrastive losses and codes (lessons 3 and 8)."""
+"""Questions about contrastive losses, batches, codes and losses of one's own (3, 7, 8, 12)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def negatives_of_an_anchor(rng: Random) -> Drawn:
     others = own * (classes - 1)
     return (
         f"A batch has {own} images of each of {classes} classes, in two views each. How many "
-        f"views of other classes stand below the fraction of an anchor?",
+        f"views of other classes are in the denominator of an anchor?",
         Option(str(2 * others), "Two views of every image of every other class."),
         [
             Option(str(others), "Views count, not images."),
@@ -41,16 +41,13 @@ def negatives_of_an_anchor(rng: Random) -> Drawn:
 @asks(3)
 def a_lower_tau(_: Random) -> Drawn:
     return (
-        "The temperature tau is lowered from 0.5 to 0.05. Which views of other classes push an "
-        "anchor now?",
-        Option(
-            "nearly only those most similar to it",
-            "A softmax at low temperature is close to a maximum.",
-        ),
+        "An anchor's positives are far away. The temperature tau is lowered from 0.5 to 0.05. "
+        "Which views of other classes push the anchor now?",
+        Option("nearly only the most similar", "A softmax at low temperature is near a maximum."),
         [
             Option("all about alike", "That is what a high temperature does."),
             Option("mostly those farthest away", "Far views have the smallest share of the sum."),
-            Option("none, the shares vanish", "Shares sum to one at every temperature."),
+            Option("none, their shares vanish", "They would, if a positive were nearer still."),
         ],
     )
 
@@ -64,7 +61,7 @@ def no_positive(rng: Random) -> Drawn:
         Option("nothing", "No anchor has a positive, so that no anchor has a term."),
         [
             Option("to push all classes apart", "Negatives push only below a positive's fraction."),
-            Option("as much as a larger batch", "Two views of an image are the least it takes."),
+            Option("as much as a larger batch", "It takes two views of one class."),
             Option(f"to reach log {classes - 1}", "There is no fraction to take a logarithm of."),
         ],
     )
@@ -85,12 +82,85 @@ def longer_embeddings(rng: Random) -> Drawn:
     )
 
 
+@asks(3)
+def a_loss_that_stays(rng: Random) -> Drawn:
+    views = rng.choice([64, 128, 256])
+    return (
+        f"The supervised contrastive loss of {views} views stays at log {views - 1}, and hardly "
+        f"any gradient comes from it. What is the most likely reason?",
+        Option("all z point one way", "Equal similarities: equal shares, and no force."),
+        [
+            Option("each class is one point", "Then the loss is near log |P(i)|."),
+            Option("no view has a positive", "Then no anchor has a term, and the loss is 0."),
+            Option("the norms of z grew", "Rows of z are compared as directions alone."),
+        ],
+    )
+
+
+@asks(7)
+def larger_and_worse(rng: Random) -> Drawn:
+    times = rng.choice([4, 8])
+    return (
+        f"A batch is made {times} times as large, the number of epochs stays, and the accuracy "
+        f"falls. What was the cause?",
+        Option("this cannot say", "Comparisons, steps and noise all changed at once."),
+        [
+            Option("more negatives", f"An epoch also has a {'quarter' if times == 4 else 'eighth'} "
+                   "of the steps."),
+            Option("fewer steps", "Likely, but each anchor has other comparisons, too."),
+            Option("less noise", "It may be, or one of the other things that changed."),
+        ],
+    )  # fmt: skip
+
+
+@asks(7)
+def fewer_negatives(_: Random) -> Drawn:
+    return (
+        "Each anchor keeps all its positives and one of its negatives, and the accuracy falls. "
+        "Which run tells whether the missing comparisons were the reason, or their weight?",
+        Option("the one negative, as heavy as all", "It has the weight, without the comparisons."),
+        [
+            Option("two negatives instead of one", "That changes both again."),
+            Option("a smaller batch", "It has fewer positives, too, and more steps."),
+            Option("more epochs", "It changes neither."),
+        ],
+    )
+
+
+@asks(12)
+def a_small_local_loss(_: Random) -> Drawn:
+    return (
+        "The loss “1 minus the mean cosine of two views of one class” trains every block, is local "
+        "and falls to 0. The classifier ends at chance. What has happened?",
+        Option("all views point one way", "The loss says nothing about other classes."),
+        [
+            Option("a gradient leaked", "Then the loss would not be local."),
+            Option("the blocks did not learn", "They learned what the loss asks for."),
+            Option("its rate was too small", "Then the loss would not have fallen."),
+        ],
+    )
+
+
+@asks(12)
+def a_shared_table(_: Random) -> Drawn:
+    return (
+        "Every block has a loss of its own behind a `detach`, and all losses learn one table of "
+        "directions that they share. Is training still local?",
+        Option("no: every loss moves the table", "What is shared and learned ties blocks."),
+        [
+            Option("yes: `detach` sees to that", "It ends the way through features alone."),
+            Option("yes: tables are not layers", "A parameter is one, wherever it stands."),
+            Option("only with one block", "With two blocks there are two losses that move it."),
+        ],
+    )
+
+
 @asks(8)
 def the_way_of_al(_: Random) -> Drawn:
     return (
         "A network trained by associated learning predicts. Which parts does it use?",
         Option(
-            "the blocks, the last bridge, all decoders",
+            "blocks, last bridge, decoders",
             "Up through the blocks, over, and down through the codes to the label.",
         ),
         [
@@ -104,10 +174,10 @@ def the_way_of_al(_: Random) -> Drawn:
 @asks(8)
 def al_waits(_: Random) -> Drawn:
     return (
-        "Associated learning stays at chance for its first epochs, while its losses fall. What is "
-        "the most likely reason?",
+        "Associated learning stays at chance in its first epochs, while its losses fall steadily. "
+        "What is the most likely reason?",
         Option(
-            "its codes of different classes are nearly equal",
+            "its codes are nearly equal",
             "Features can meet such targets without telling classes apart.",
         ),
         [

@@ -27,13 +27,28 @@ def one_backward_of_the_sum(rng: Random) -> Drawn:
 def memory_when_depth_doubles(rng: Random) -> Drawn:
     blocks = rng.choice([8, 16, 32])
     return (
-        f"A network of {blocks} equal blocks, cut after each, goes backward in each component at "
-        f"once. It is made twice as deep. What happens to the memory of activations in a step?",
+        f"A network of {blocks} equal blocks, cut after each, goes backward in each component "
+        f"before the next begins. It is made twice as deep. What happens to the memory of "
+        f"activations in a step?",
         Option("it stays", "One component's graph is there at a time, however many follow."),
         [
             Option("it doubles", "It does with BP, where all wait for the end."),
             Option("it grows by half", "Nothing of the first half waits for the second."),
             Option("it halves", "A component is no smaller because there are more of them."),
+        ],
+    )
+
+
+@asks(9)
+def what_checkpointing_costs(_: Random) -> Drawn:
+    return (
+        "BP keeps only the input of each block and computes the inside again when the gradient "
+        "arrives. What does that cost?",
+        Option("about a forward pass", "Each block's inside is computed twice."),
+        [
+            Option("a little accuracy", "The gradient is the same, up to rounding."),
+            Option("another copy of the weights", "The same weights compute it again."),
+            Option("nothing", "What is not kept has to be computed again."),
         ],
     )
 
@@ -46,7 +61,7 @@ def a_verdict(rng: Random) -> Drawn:
         HOLDS: "That needs an interval above zero which is not within a point of it.",
         FAILS: "That needs an interval below zero which is not within a point of it.",
         SAME: "That needs an interval within a point of zero, and counts then whatever its sign.",
-        OPEN: "That is for intervals that allow both a difference and none, or both signs.",
+        OPEN: "That is for intervals that contain zero and reach beyond a point.",
     }
     right = {
         HOLDS: "All of it is above zero, and some of it more than a point.",
@@ -55,8 +70,8 @@ def a_verdict(rng: Random) -> Drawn:
         OPEN: "It allows differences of both signs, one of them above a point.",
     }
     return (
-        f"A is said to be more accurate than B, and differences below one point count as none. The "
-        f"interval of A − B is from {low:+.1f} to {high:+.1f} points. What is the verdict?",
+        f"A is said to be more accurate than B; an interval within a point of zero counts as no "
+        f"difference. That of A − B is from {low:+.1f} to {high:+.1f} points. What is the verdict?",
         Option(verdict, right[verdict]),
         [Option(other, why) for other, why in reasons.items() if other != verdict],
     )
@@ -139,9 +154,9 @@ def waiting_for_the_end(rng: Random) -> Drawn:
 @asks(9)
 def accumulation(_: Random) -> Drawn:
     return (
-        "BP with cross-entropy may take a batch in pieces and add up the gradients: the step is "
+        "BP without BatchNorm may take a batch in pieces and add up the gradients: the step is "
         "the same. Why not a contrastive loss?",
-        Option("it compares samples of a batch with each other", "Pairs across pieces are lost."),
+        Option("it compares samples", "Pairs across pieces are lost."),
         [
             Option("its gradients cannot be added", "Gradients of every loss can be."),
             Option("its heads need the whole batch", "A head sees one sample at a time."),
