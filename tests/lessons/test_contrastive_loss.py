@@ -273,8 +273,11 @@ def test_prices_leave_out_what_is_too_slow() -> None:
     assert all(cost.seconds > 0 for by_size in costs.values() for cost in by_size.values())
 
 
-def test_a_small_temperature_picks_the_hardest_negative_of_the_anchor_that_the_text_names() -> None:
+def test_a_small_temperature_picks_the_hardest_negative_of_the_anchor_that_the_text_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """View 2 of image 4: its hardest negative is nearer than its positives."""
+    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own views
     run = lab.experiment(method="delog-scl")
     batch = small_batch(load(run), run, counts=[3, 2, 1])
     z = torch.nn.functional.normalize(batch.pixels.flatten(1).double(), dim=1)

@@ -128,10 +128,10 @@ def flat_step(reply: dict[str, Any], seed: int, depth: int) -> str | None:
     ):
         if found != expected:
             early = max(found, default=0) > number + 1
-            mend = "update each before the next begins" if early else "detach what goes in"
+            repair = "update each before the next begins" if early else "detach what goes in"
             return (
                 f"when component {number + 1} is updated, components "
-                f"{', '.join(map(str, found)) or 'none'} have gradients: {mend}"
+                f"{', '.join(map(str, found)) or 'none'} have gradients: {repair}"
             )
     for number, (given, norms) in enumerate(zip(reply["norms"], right["norms"], strict=True), 1):
         if not close(given, norms, rtol=1e-3, atol=1e-6):
