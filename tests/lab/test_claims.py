@@ -59,8 +59,8 @@ def drawn(figure: Any) -> dict[str, dict[str, tuple[float, float, float]]]:
     """By name and row, a mark and both ends of its interval."""
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
     for trace in figure.data:
-        lows = trace.error_x.arrayminus or [0] * len(trace.x)
-        highs = trace.error_x.array or [0] * len(trace.x)
+        lows = [low or 0 for low in trace.error_x.arrayminus or [0] * len(trace.x)]
+        highs = [high or 0 for high in trace.error_x.array or [0] * len(trace.x)]
         marks = zip(trace.text, trace.x, lows, highs, strict=True)
         found[trace.name] = {row: (x, x - low, x + high) for row, x, low, high in marks}
     return found

@@ -72,8 +72,7 @@ def test_the_image_is_drawn_in_ink_and_wide_intervals_leave_it(shown: Played) ->
     for trace in shown.figure.data:
         assert trace.marker.color not in METHOD_COLORS  # which are the methods'
     figure = forest([Group("", [Row("wide", [[-0.9, 0.9]])])], "Wide").figure
-    (wide,) = figure.data[:1]
-    assert wide.name == OPEN
+    (wide,) = (trace for trace in figure.data if trace.name == OPEN)
     assert figure.layout.xaxis.range == (-40, 40)
     assert wide.error_x.array[0] > 1000  # the bar has no end in the figure
 
@@ -84,8 +83,11 @@ def test_a_rule_beside_a_claim_and_one_seed() -> None:
     assert made.table["Comparison"].tolist() == ["7 · a", "7 · b"]
     assert made.table["Verdict"].tolist() == [HOLDS, OPEN]
     assert np.isnan(made.table["Low"][1])
-    marks = {trace.name: list(trace.x) for trace in made.figure.data}
-    assert marks[SAYS] == [2, 0]
+    marks = {trace.name: trace for trace in made.figure.data}
+    assert list(marks[SAYS].x) == [2, 0]
+    assert marks[OPEN].error_x.array is None  # one seed has no interval, not one of width 0
+    again = forest([Group("Name", rows[::-1], "7")], "Two").figure
+    assert again.layout.yaxis.ticktext == ("7 · b", "7 · a")  # whatever their verdicts
 
 
 def test_nothing_is_drawn_of_nothing() -> None:

@@ -181,7 +181,7 @@ def probes_of_z(_: Random) -> Drawn:
         "A linear probe reads rotation well from the features r of a block, and hardly from "
         "z = g(r); before training it read z well. Views of an image were rotated at random. What "
         "has happened?",
-        Option("the head dropped it", "The loss asks to ignore it; r may still have it."),
+        Option("the head dropped it", "The loss asks to ignore it; r still has it."),
         [
             Option("the block never saw rotation", "Then r would not tell it either."),
             Option("the head is too narrow", "The same head, untrained, let it through."),

@@ -47,7 +47,7 @@ def a_lower_tau(_: Random) -> Drawn:
         [
             Option("all about alike", "That is what a high temperature does."),
             Option("mostly those farthest away", "Far views have the smallest share of the sum."),
-            Option("none, their shares vanish", "They would, if a positive were nearer still."),
+            Option("none, their shares vanish", "They would, if a positive were much nearer."),
         ],
     )
 
@@ -60,7 +60,7 @@ def no_positive(rng: Random) -> Drawn:
         f"supervised contrastive loss teach?",
         Option("nothing", "No anchor has a positive, so that no anchor has a term."),
         [
-            Option("to push all classes apart", "Negatives push only below a positive's fraction."),
+            Option("to push all classes apart", "A negative only pushes in a positive's denominator."),
             Option("as much as a larger batch", "It takes two views of one class."),
             Option(f"to reach log {classes - 1}", "There is no fraction to take a logarithm of."),
         ],
@@ -75,7 +75,7 @@ def longer_embeddings(rng: Random) -> Drawn:
         f"contrastive loss of this course do?",
         Option("it stays as it is", "Rows of z get norm 1 before they are compared."),
         [
-            Option("it falls, as with a lower tau", "It would, if z were not normalised."),
+            Option("it falls, as with a lower tau", "It might, if z were not normalised."),
             Option(f"it grows {factor} times", "Only directions count."),
             Option(f"it grows {factor * factor} times", "Both vectors get norm 1 first."),
         ],
@@ -90,7 +90,7 @@ def a_loss_that_stays(rng: Random) -> Drawn:
         f"any gradient comes from it. What is the most likely reason?",
         Option("all z point one way", "Equal similarities: equal shares, and no force."),
         [
-            Option("each class is one point", "Then the loss is near log |P(i)|."),
+            Option("each class has its own point", "Then the loss is near log |P(i)|."),
             Option("no view has a positive", "Then no anchor has a term, and the loss is 0."),
             Option("the norms of z grew", "Rows of z are compared as directions alone."),
         ],
@@ -103,7 +103,7 @@ def larger_and_worse(rng: Random) -> Drawn:
     return (
         f"A batch is made {times} times as large, the number of epochs stays, and the accuracy "
         f"falls. What was the cause?",
-        Option("this cannot say", "Comparisons, steps and noise all changed at once."),
+        Option("this cannot tell us", "Comparisons, steps and noise all changed at once."),
         [
             Option("more negatives", f"An epoch also has a {'quarter' if times == 4 else 'eighth'} "
                    "of the steps."),
@@ -150,7 +150,7 @@ def a_shared_table(_: Random) -> Drawn:
         [
             Option("yes: `detach` sees to that", "It ends the way through features alone."),
             Option("yes: tables are not layers", "A parameter is one, wherever it stands."),
-            Option("only with one block", "With two blocks there are two losses that move it."),
+            Option("yes, if blocks take turns", "The next still moves what the last one learned."),
         ],
     )
 

@@ -88,7 +88,7 @@ def many_tests(rng: Random) -> Drawn:
         [
             Option("5 %", "So it is for one comparison."),
             Option(f"{5 * count} %" if count < 20 else "certain", "Chances of events that may "
-                   "come together do not add up."),
+                   "come together cannot be added."),
             Option("0 %, since they are equal", "Noise alone crosses the level now and then."),
         ],
     )  # fmt: skip
@@ -123,7 +123,7 @@ def a_bubble(rng: Random) -> Drawn:
         f"idle?",
         Option(
             f"{idle:.0f} %",
-            f"{stages - 1} of {slots} time units, at its beginning or its end.",
+            f"{stages - 1} of {slots} time units, at the start, the end, or both.",
         ),
         [
             Option("0 %", "The last machine waits for the first batch to arrive."),

@@ -85,7 +85,9 @@ def scatter(
                 x=xs,
                 y=down,
                 error_x={
-                    "type": "data", "symmetric": False, "array": highs, "arrayminus": lows,
+                    "type": "data", "symmetric": False,
+                    "array": [high or None for high in highs],  # None: without ends
+                    "arrayminus": [low or None for low in lows],
                     "thickness": 2, "width": 4,
                 } if any(lows + highs) else None,
                 mode="markers",

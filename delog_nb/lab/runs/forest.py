@@ -171,7 +171,8 @@ def _measured(group: Group, row: Row, seeds: int) -> dict[str, Any]:
 
 
 def _still(rows: Sequence[tuple[Group, Row]], title: str, x: str, seeds: int) -> Any:
-    points: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _SYMBOLS}
+    names = [SAYS, *_SYMBOLS]  # what is said comes first: rows stand in the order of `rows`
+    points: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
     for group, row in rows:
         found = _measured(group, row, seeds)
         mean, low, high = (found[name] / 100 for name in ("Mean", "Low", "High"))
