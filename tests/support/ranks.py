@@ -77,7 +77,7 @@ def pipelined(folder: Path) -> None:
 def of_method(method: str) -> dict[str, Experiment]:
     """A small run of a method on every net, by the net."""
     return {
-        net: tiny(method=method, net=net, limit=80, width=narrow(net), epochs=2)
+        net: tiny(method=method, net=net, limit=80, width=narrow(net), epochs=1)
         for m, net in PAIRS
         if m == method
     }

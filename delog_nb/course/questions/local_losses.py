@@ -60,7 +60,9 @@ def no_positive(rng: Random) -> Drawn:
         f"supervised contrastive loss teach?",
         Option("nothing", "No anchor has a positive, so that no anchor has a term."),
         [
-            Option("to push all classes apart", "A negative only pushes in a positive's denominator."),
+            Option(
+                "to push all classes apart", "A negative only pushes in a positive's denominator."
+            ),
             Option("as much as a larger batch", "It takes two views of one class."),
             Option(f"to reach log {classes - 1}", "There is no fraction to take a logarithm of."),
         ],
