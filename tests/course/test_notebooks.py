@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import json
 import re
 from itertools import zip_longest
 from pathlib import Path
@@ -190,7 +191,8 @@ def test_english_is_plain() -> None:
     for path in of_readers():
         text = path.read_text()
         if path.suffix == ".ipynb":
-            text = "\n".join(cell.source for cell in read(path).cells)
+            cells = json.loads(text)["cells"]  # faster than what checks the outputs as well
+            text = "\n".join("".join(cell["source"]) for cell in cells)
         for words in QUAINT:
             assert not re.search(words, text, re.IGNORECASE), (path, words)
 

@@ -134,8 +134,9 @@ def test_a_pipeline_whose_launcher_is_killed_leaves_no_process(
                 for process in (started, *ranks):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
-        (told,) = [line for line in errors.splitlines() if ": epoch " not in line]
-        assert told.startswith("delog-nb: the process that launched the ranks is gone")
+        told = [line for line in errors.splitlines() if ": epoch " not in line]
+        gone = "delog-nb: the process that launched the ranks is gone"
+        assert [line[: len(gone)] for line in told] in ([gone], [] if epochs == 0 else [gone])
         histories(folder)
     assert forks.call(folder, words)[0] == 0
     one, other = histories(whole), histories(folder)
