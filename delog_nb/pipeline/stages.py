@@ -187,7 +187,8 @@ def _timed(call: Callable[[], Value], device: torch.device) -> tuple[float, Valu
 
     The least, as what else runs on the machine can make a call slower and not faster.
     """
-    result, taken = call(), list[float]()
+    result = call()
+    taken: list[float] = []
     while len(taken) < 3 or (len(taken) < _TIMED_STEPS and sum(taken) < _TIMED_SECONDS):
         begin = moment(device)
         result = call()

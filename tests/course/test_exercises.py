@@ -38,10 +38,10 @@ FIXED = {
     "code-distance",
     "count-components",
     "cut-or-not",
+    "cut-that-pays",
     "cut-the-flow",
     "drawn",
     "grid-that-can-refute",
-    "lean-heads",
     "two-cuts",
 }
 

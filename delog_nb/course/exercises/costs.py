@@ -147,8 +147,8 @@ def flat_step(reply: dict[str, Any], seed: int, depth: int) -> str | None:
     return None
 
 
-@exercise("lean-heads", once, itself, ANYTHING)
-def lean_heads(answer: dict[str, Any]) -> str | None:
+@exercise("cut-that-pays", once, itself, ANYTHING)
+def cut_that_pays(answer: dict[str, Any]) -> str | None:
     """A depth and heads with which a step of Delog-SCL takes at most half of BP's memory."""
     if not isinstance(answer, dict) or not set(answer) <= set(_CHOSEN):
         return f"give a dictionary with some of the keys {', '.join(map(repr, _CHOSEN))}"

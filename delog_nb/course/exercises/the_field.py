@@ -241,7 +241,7 @@ def _missing(plain: Sequence[Experiment], cut: Sequence[Experiment]) -> str | No
     if len(counts) < 2:
         return "one number of components shows no growth: take several"
     if len(seeds) < _SEEDS:
-        return f"{len(seeds)} of the needed {_SEEDS} seeds or more: three left 13 points open above"
+        return f"{len(seeds)} of the needed {_SEEDS} seeds or more: three left the growth undecided"
     lacking = [
         (kind, count, seed)
         for kind in ("cnn", "mlp-sr")

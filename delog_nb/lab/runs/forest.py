@@ -173,8 +173,8 @@ def _measured(group: Group, row: Row, seeds: int) -> dict[str, Any]:
 def _still(rows: Sequence[tuple[Group, Row]], title: str, x: str, seeds: int) -> Any:
     names = [SAYS, *_SYMBOLS]  # what is said comes first: rows stand in the order of `rows`
     points: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
-    for group, row in rows:
-        found = _measured(group, row, seeds)
+    measured = [(row, _measured(group, row, seeds)) for group, row in rows]
+    for row, found in measured:
         mean, low, high = (found[name] / 100 for name in ("Mean", "Low", "High"))
         ends = (mean, mean) if low != low else (low, high)
         points[found["Verdict"]].append((mean, found["Comparison"], *ends))
@@ -187,8 +187,7 @@ def _still(rows: Sequence[tuple[Group, Row]], title: str, x: str, seeds: int) ->
         left, right = 100 * min(lefts), 100 * max(rights)
         figure.update_xaxes(range=[left, right])
         order = list(figure.layout.yaxis.ticktext)
-        for group, row in rows:
-            found = _measured(group, row, seeds)
+        for row, found in measured:
             place = order.index(escaped(found["Comparison"]))
             low, high = 100 * (row.above - MARGIN), 100 * (row.above + MARGIN)
             band = {"x0": low, "x1": high, "y0": place - 0.4, "y1": place + 0.4}

@@ -112,8 +112,8 @@ def twice_the_loss(parts: Any, views: Any, labels: Any, update: Any) -> list[flo
 RIGHT: list[tuple[str, Any]] = [
     ("exact-accumulation", shares),
     ("flat-step", flat),
-    ("lean-heads", {"depth": 16, "pool": 4, "head_hidden": 128}),
-    ("lean-heads", {"depth": 24, "pool": 2, "head_hidden": 256, "head_dim": 128}),
+    ("cut-that-pays", {"depth": 16, "pool": 4, "head_hidden": 128}),
+    ("cut-that-pays", {"depth": 24, "pool": 2, "head_hidden": 256, "head_dim": 128}),
 ]
 
 
@@ -132,11 +132,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("flat-step", without_means, "not those of each component's output"),
     ("flat-step", one_update, "update was called 1 times, and there are 3"),
     ("flat-step", twice_the_loss, "is not that of its own loss"),
-    ("lean-heads", 4, "give a dictionary with some of the keys 'depth'"),
-    ("lean-heads", {"head": "identity"}, "give a dictionary with some of the keys 'depth'"),
-    ("lean-heads", {"pool": -1}, "pool = -1 is not allowed"),
-    ("lean-heads", {"depth": 16, "pool": 4, "head_hidden": 64}, "keep at least 128 hidden units"),
-    ("lean-heads", {"depth": 40, "pool": 2}, "take at most 32 blocks"),
-    ("lean-heads", {"depth": 8}, "which choice makes them fewer?"),
-    ("lean-heads", {"pool": 4}, "how many blocks' features does the cut let go of?"),
+    ("cut-that-pays", 4, "give a dictionary with some of the keys 'depth'"),
+    ("cut-that-pays", {"head": "identity"}, "give a dictionary with some of the keys 'depth'"),
+    ("cut-that-pays", {"pool": -1}, "pool = -1 is not allowed"),
+    (
+        "cut-that-pays",
+        {"depth": 16, "pool": 4, "head_hidden": 64},
+        "keep at least 128 hidden units",
+    ),
+    ("cut-that-pays", {"depth": 40, "pool": 2}, "take at most 32 blocks"),
+    ("cut-that-pays", {"depth": 8}, "which choice makes them fewer?"),
+    ("cut-that-pays", {"pool": 4}, "how many blocks' features does the cut let go of?"),
 ]
