@@ -135,7 +135,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cut-that-pays", 4, "give a dictionary with some of the keys 'depth'"),
     ("cut-that-pays", {"head": "identity"}, "give a dictionary with some of the keys 'depth'"),
     ("cut-that-pays", {"pool": -1}, "pool = -1 is not allowed"),
-    (
+    ("cut-that-pays", {"depth": 16, "pool": 4, "head_hidden": 64}, "keep at least 128 hidden"),
         "cut-that-pays",
         {"depth": 16, "pool": 4, "head_hidden": 64},
         "keep at least 128 hidden units",
