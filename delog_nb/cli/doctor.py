@@ -47,14 +47,15 @@ def _torch() -> str:
 
 
 def _device() -> str:
+    from delog_nb.instruments.machine import machine
     from delog_nb.training import pick_device, pick_precision
 
     device = pick_device("auto")
-    from delog_nb.instruments.machine import machine
-
+    own = pick_precision("auto", device)
+    known = {"float32", "bf16"} | ({"tf32"} if device.type == "cuda" else set())
     facts = machine()
     where = facts["gpu"] or facts["processor"]
-    return f"{device} ({where}), {pick_precision('auto', device)}"
+    return f"{device} ({where}), {own} by itself, {' or '.join(sorted(known - {own}))} on request"
 
 
 def _threads() -> str:

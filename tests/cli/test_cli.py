@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from support.runs import PAIRS
 
 from delog_nb import records
@@ -94,6 +95,16 @@ def test_doctor_finds_nothing_wrong_here(capsys: pytest.CaptureFixture[str]) -> 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= 8
     assert all(line.startswith("[OK]") for line in lines)
+
+
+def test_doctor_names_the_precisions_of_the_device(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("delog_nb.training.pick_device", lambda _name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_options: True)
+    main(["doctor"])
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("[OK]   device"))
+    assert line.endswith("bf16 by itself, float32 or tf32 on request")
 
 
 def test_doctor_says_what_to_do(
