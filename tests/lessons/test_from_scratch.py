@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import math
 import os
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
-from support.lessons import definitions, shown_by
+from support.lessons import shown_by
 from support.runs import ROOT, same_history, tiny
 from torch import Tensor, nn
 
@@ -117,7 +117,7 @@ def test_with_open_blanks_the_lesson_runs_to_its_end(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.long
-def test_broken_steps_end_below_the_right_one_with_two_more_seeds(
+def test_broken_steps_end_where_the_lesson_says_with_two_more_seeds(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -135,8 +135,13 @@ def test_broken_steps_end_below_the_right_one_with_two_more_seeds(
             if cell.source.startswith("def train_with"):
                 break
         del names["steps"]["no detach"]  # of which nothing is said
-        last = {way: names["train_with"](step)[1][-1] for way, step in names["steps"].items()}
-        assert last["detach before the head"] < last["correct"], (seed, last)
+        train_with, new_network = names["train_with"], names["new_network"]
+        last = {way: train_with(step, new_network()) for way, step in names["steps"].items()}
+        torch.manual_seed(seed)
+        pixels, classes = math.prod(names["images"].shape), len(names["images"].classes)
+        alone = nn.ModuleList([names["classifier"](pixels, classes)])
+        last["alone"] = train_with(names["local_step"], alone)
+        assert last["alone"] < last["detach before the head"] < last["correct"], (seed, last)
         assert abs(last["no heads"] - last["correct"]) < 0.04, (seed, last)
 
 
@@ -149,27 +154,10 @@ def test_the_misplaced_detach_lets_losses_fall_and_blocks_stay() -> None:
         assert line.endswith("its block is unchanged")
 
 
-@pytest.mark.long
-def test_after_an_epoch_a_test_suffers_from_running_averages(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With those of the test batch itself, the step without local gradients is above 80 %."""
-    monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
-    run = lab.experiment(method="delog-scl", depth=3, epochs=4, device="cpu", precision="float32")
-    names = definitions(SOLVED.stem, {"run": run})
-    images = names["images"] = data.load(run)
-    network = names["four_components"](*images.shape[:2], len(images.classes))
-    names["copy_weights"](network, methods.build(run))
-    adams = [torch.optim.Adam(c.parameters(), lr=run.lr) for c in network]
-    for batch, labels in lab.train_batches(run, images, 0):
-        names["misplaced_step"](network, adams, batch, labels)
-    shares = {}
-    for averages in ("batch", "running"):
-        network.train(averages == "batch")
-        with torch.no_grad():
-            hits = [
-                names["predict_past_heads"](copy.deepcopy(network), views).argmax(1) == labels
-                for views, labels in lab.test_batches(run, images)
-            ]
-        shares[averages] = torch.cat(hits).float().mean().item()
-    assert shares["running"] < 0.5 < 0.8 < shares["batch"]
+def test_memory_falls_only_where_a_component_goes_backward_at_once() -> None:
+    lines = shown_by(SOLVED.stem, "peaks = {").splitlines()[-3:]
+    uncut, summed, at_once = (list(map(int, re.findall(r"(\d+) MB", line))) for line in lines)
+    assert uncut == summed
+    assert uncut[1] > 1.9 * uncut[0]
+    assert uncut[0] / 12 < at_once[0] < uncut[0] / 4
+    assert at_once[1] < 1.5 * at_once[0]

@@ -83,7 +83,7 @@ def test_draws_agree_at_the_top_and_fan_out_below() -> None:
 
 def numbers(pattern: str) -> list[float]:
     """What the pattern's groups find in the outputs, in order."""
-    found = re.findall(pattern, told(LESSON))
+    found = re.findall(pattern, told(LESSON), re.MULTILINE)
     assert found, pattern
     return [float(n) for groups in found for n in ([groups] if isinstance(groups, str) else groups)]
 
@@ -101,6 +101,8 @@ def test_q_of_the_repairs_is_as_the_text_says() -> None:
     )
     assert plain == pytest.approx([math.sqrt(v / 2) for v in (1 / 3, 2, 8)], rel=0.1)
     assert 50 < batch_norm[0] ** 23 < 200  # about a hundredfold over 24 layers
+    # squared: slopes 1/2, over the variance of a ReLU's features instead of their mean square
+    assert batch_norm[0] == pytest.approx(math.sqrt(0.5 / (0.5 - 0.5 / math.pi)), rel=0.03)
     assert batch_norm == pytest.approx([batch_norm[0]] * 3, abs=0.02)
     assert all(q > 1 for q in shortcuts)
     assert shortcuts[2] > plain[2]
@@ -118,6 +120,12 @@ def test_early_gradients_are_unstable_and_a_cut_steadies_them() -> None:
     assert cut[1] < whole[1] / 3
 
 
+def test_what_is_left_at_the_first_of_eight_layers() -> None:
+    (left,) = numbers(r"^ +8 +\S+ +(\S+) +\S+ +\S+ +1\.0e\+00$")
+    assert left < 0.002
+    assert round(2 ** (23 / 2), -2) == 2900  # the slopes of 23 ReLUs alone
+
+
 def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:
     table = re.findall(
         r"^ +(1|3|8|24) +([\d.]+) ± [\d.]+ +([\d.]+) ± [\d.]+ +(\S+)(.*)",
@@ -129,7 +137,7 @@ def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:
     assert list(plain) == [1, 3, 8, 24]
     assert max(plain[3], plain[8]) < min(plain[1], plain[24])
     assert plain[24] == pytest.approx(math.log(10), abs=0.05)
-    assert hes[24] == min(hes.values())  # nothing gained by cutting
+    assert hes[24] < min(hes.values()) + 0.001  # next to nothing gained by cutting
     assert hes[24] < min(plain.values())
     assert float(table[-1][3]) < min(plain.values())  # BatchNorm
     alone, both = (

@@ -301,13 +301,15 @@ _CASES = {
     "B": ("recompute", "it has to have the very gradient of BP, with less memory"),
     "C": ("cut", "each machine waits for the other, and only a cut ends the waiting"),
     "D": ("leave", "neither memory nor waiting is in the way, and BP is the simplest"),
+    "E": ("cut", "it needs less memory and no more time, and the gradient need not be BP's"),
+    "F": ("leave", "with BatchNorm and shortcuts gradients do not vanish, and the loss falls"),
 }
 
 
 @exercise("cut-or-not", once, itself, ANYTHING._replace(words="give a dictionary of words"))
 def cut_or_not(answer: dict[str, str]) -> str | None:
     """When a cut is the first thing to try, and when something else is."""
-    choices = sorted(choice for choice, _ in _CASES.values())
+    choices = sorted({choice for choice, _ in _CASES.values()})
     if answer.keys() != _CASES.keys() or not names_in(answer.values()) <= set(choices):
         return f"give one of {', '.join(choices)} for each of {', '.join(_CASES)}"
     for case, (right, why) in _CASES.items():

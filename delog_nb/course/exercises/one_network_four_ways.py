@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from delog_nb.course.exercises import Question, exercise, itself, many, once, seeded
-from delog_nb.course.replies import ANYTHING, NUMBERS, shown, tell
+from delog_nb.course.replies import ANYTHING, NUMBERS, close, shown, tell
 
 
 def _blocks_and_cuts(rng: Random) -> Question:
@@ -53,6 +53,22 @@ class _Scaled(nn.Module):
         return self.factor * (self.own(r) - target).square().mean(), target
 
 
+Parts = tuple[list[nn.Sequential], list[_Scaled], list[torch.optim.Optimizer], Tensor, Tensor]
+
+
+def _parts(seed: int, factors: list[float]) -> Parts:
+    """Pieces, a loss for each with its factor, their optimizers, a batch and its target."""
+    with seeded(seed):
+        pieces = [nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in factors]
+        goals = [_Scaled(factor) for factor in factors]
+        batch, target = torch.randn(6, 4), torch.randn(6, 4)
+    both = [nn.ModuleList(pair) for pair in zip(pieces, goals, strict=True)]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.SGD(module.parameters(), 0.1) for module in both
+    ]
+    return pieces, goals, optimizers, batch, target
+
+
 def _changed(step: Callable[..., Any], seed: int, count: int) -> Any:
     """By loss, which pieces and which losses' modules a step with this loss alone changes.
 
@@ -60,12 +76,8 @@ def _changed(step: Callable[..., Any], seed: int, count: int) -> Any:
     """
     found = []
     for place in range(count):
-        with seeded(seed):
-            pieces = [nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(count)]
-            goals = [_Scaled(float(n == place)) for n in range(count)]
-            batch, target = torch.randn(6, 4), torch.randn(6, 4)
-        both = [nn.ModuleList(pair) for pair in zip(pieces, goals, strict=True)]
-        optimizers = [torch.optim.SGD(module.parameters(), 0.1) for module in both]
+        factors = [float(n == place) for n in range(count)]
+        pieces, goals, optimizers, batch, target = _parts(seed, factors)
         modules = [*pieces, *goals]
         before = [[p.detach().clone() for p in module.parameters()] for module in modules]
         try:
@@ -107,6 +119,57 @@ def repaired_step(given: Any, seed: int, count: int) -> str | None:  # noqa: ARG
         others = [n + 1 for n in range(count) if n != place and (pieces[n] or goals[n])]
         if others:
             return f"loss {place + 1} of {count} also changes piece {others[0]}"
+    return None
+
+
+def _after_two(step: Callable[..., Any], seed: int, count: int) -> list[list[Tensor]]:
+    """The parameters of pieces and of losses' modules before, and after one step and two."""
+    pieces, goals, optimizers, batch, target = _parts(seed, [1.0] * count)
+
+    def now() -> list[Tensor]:
+        vectors = [nn.utils.parameters_to_vector(m.parameters()) for m in (*pieces, *goals)]
+        return [vector.detach().clone() for vector in vectors]
+
+    found = [now()]
+    for _ in range(2):
+        step(pieces, goals, optimizers, batch, target)
+        found.append(now())
+    return found
+
+
+def _whole(pieces: Any, goals: Any, optimizers: Any, batch: Tensor, target: Tensor) -> None:
+    loss, _ = goals[-1](nn.Sequential(*pieces)(batch), target)
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+@exercise(
+    "whole-step", lambda rng: [(rng.getrandbits(32), n) for n in (3, 1)], _after_two, ANYTHING
+)
+def whole_step(given: Any, seed: int, count: int) -> str | None:
+    """BP on a list of pieces: one backward pass, from the last of the losses."""
+    right = _after_two(_whole, seed, count)
+    if [[vector.shape for vector in row] for row in given] != [
+        [vector.shape for vector in row] for row in right
+    ]:
+        raise TypeError
+    before, first, second = given
+    for n in range(count):
+        if torch.equal(first[n], before[n]):
+            return (
+                f"piece {n + 1} of {count} keeps its weights: either no gradient comes to it, or "
+                f"its optimizer does not step"
+            )
+    for n in range(count, 2 * count - 1):
+        if not torch.equal(second[n], before[n]):
+            return f"the module of loss {n - count + 1} of {count} changes: only the last counts"
+    if not all(map(close, first, right[1])):
+        return f"{count} pieces change, but not as BP changes them: which losses reach them?"
+    if not all(map(close, second, right[2])):
+        return "the first step is right, the second is not: gradients of the first are still there"
     return None
 
 

@@ -84,7 +84,7 @@ def last_only(network: nn.ModuleList, steps: Steps, batch: Tensor, labels: Tenso
 
 
 DRAWN = {"SCL1": {"f1", "g1"}, "SCL3": {"f2", "f3", "g3"}, "CE6": {"f4", "f5", "f6"}}
-CASES = {"A": "rescale", "B": "recompute", "C": "cut", "D": "leave"}
+CASES = {"A": "rescale", "B": "recompute", "C": "cut", "D": "leave", "E": "cut", "F": "leave"}
 
 RIGHT: list[tuple[str, Any]] = [
     ("local-scl", by_mask),
@@ -133,6 +133,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cut-or-not", CASES | {"B": "cut"}, "B is not a case for cut: it has to have the very"),
     ("cut-or-not", CASES | {"C": "leave"}, "C is not a case for leave: each machine waits"),
     ("cut-or-not", CASES | {"D": "cut"}, "D is not a case for cut: neither memory"),
+    ("cut-or-not", CASES | {"E": "recompute"}, "E is not a case for recompute: it needs less"),
+    ("cut-or-not", CASES | {"F": "cut"}, "F is not a case for cut: with BatchNorm and shortcuts"),
     ("cut-or-not", {"A": "cut"}, "give one of cut, leave, recompute, rescale for each of A, B, C"),
     ("cut-or-not", CASES | {"A": "pray"}, "give one of cut, leave, recompute, rescale"),
     ("cut-or-not", CASES | {"A": 1}, "give a dictionary of words"),

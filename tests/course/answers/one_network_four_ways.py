@@ -64,9 +64,45 @@ def cut_above(
         step.step()
 
 
+def all_the_way(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    for step in steps:
+        step.zero_grad()
+    goals[-1](nn.Sequential(*pieces)(r), target)[0].backward()
+    for step in steps:
+        step.step()
+
+
+def top_alone(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    goals[-1](nn.Sequential(*pieces)(r), target)[0].backward()
+    steps[-1].step()
+
+
+def heaped(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    goals[-1](nn.Sequential(*pieces)(r), target)[0].backward()
+    for step in steps:
+        step.step()
+
+
+def by_the_top_in_pieces(
+    pieces: list[nn.Module], goals: list[nn.Module], steps: list[Any], r: Tensor, target: Tensor
+) -> None:
+    for piece, step in zip(pieces, steps, strict=True):
+        r = piece(r.detach())
+        step.zero_grad()
+        goals[-1](r, target)[0].backward()
+        step.step()
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("cut-after", pieces_one_by_one),
     ("repaired-step", cut_above),
+    ("whole-step", all_the_way),
     ("two-cuts", (3, 1)),
     ("spread", lambda values: (np.mean(values), np.std(values, ddof=1))),
 ]
@@ -82,6 +118,14 @@ WRONG: list[tuple[str, Any, str]] = [
     ("repaired-step", one_sum, "loss 2 of 3 also changes piece 1"),
     ("repaired-step", lambda *given: None, "loss 1 of 1 does not change its own piece"),
     ("repaired-step", lambda pieces: None, "it raised TypeError"),
+    ("whole-step", top_alone, "piece 1 of 3 keeps its weights"),
+    ("whole-step", cut_above, "the module of loss 1 of 3 changes"),
+    ("whole-step", one_sum, "the module of loss 1 of 3 changes"),
+    ("whole-step", uncut, "it raised RuntimeError"),
+    ("whole-step", heaped, "gradients of the first are still there"),
+    ("whole-step", by_the_top_in_pieces, "but not as BP changes them"),
+    ("whole-step", lambda *given: None, "piece 1 of 3 keeps its weights"),
+    ("whole-step", lambda pieces: None, "it raised TypeError"),
     ("two-cuts", [3, 6], "a step takes 100 MB"),
     ("two-cuts", [2, 5], "a step takes 80 MB"),
     ("two-cuts", [4], "give two different block numbers"),
