@@ -120,10 +120,8 @@ def test_early_gradients_are_unstable_and_a_cut_steadies_them() -> None:
     assert cut[1] < whole[1] / 3
 
 
-def test_what_is_left_at_the_first_of_eight_layers() -> None:
-    (left,) = numbers(r"^ +8 +\S+ +(\S+) +\S+ +\S+ +1\.0e\+00$")
-    assert left < 0.002
-    assert round(2 ** (23 / 2), -2) == 2900  # the slopes of 23 ReLUs alone
+def test_what_the_relus_alone_leave() -> None:
+    assert round(2 ** (23 / 2), -2) == 2900  # 23 of them
 
 
 def test_neither_the_longest_nor_the_shortest_flow_wins() -> None:

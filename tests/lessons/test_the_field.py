@@ -178,12 +178,12 @@ def test_the_text_about_one_minute_is_true_of_the_stored_runs() -> None:
     shares = dict(re.findall(r"^ *(\S.*?) \(\d\) +([\d.]+\d)$", stored("Twelve methods"), re.M))
     reached = {name: float(share) for name, share in shares.items()}
     assert len(reached) == len(METHODS) - 1  # all but BP
-    lowest, second = sorted(reached.values())[:2]
-    assert (reached["Greedy InfoMax"], reached["CwComp"]) == (lowest, second)
-    assert second - lowest < 10  # "end close by"
+    assert [reached["Greedy InfoMax"], reached["CwComp"]] == sorted(reached.values())[:2]
     run = lab.experiment(method="gim")
     assert (run.norm, run.get("gim_ahead")) == ("batch", 5)
-    assert len(methods.build(run).parts()[0].objective.predictors) == 1  # "room for one"
+    assert (
+        len(methods.build(run).parts()[0].objective.predictors) == 1
+    )  # "one prediction, not five"
     aux = dict(re.findall(r"(AugLocal|DGL) .* (\d+) %", stored("def hears")))
     assert 3 * int(aux["AugLocal"]) < int(aux["DGL"])  # "deep, but much smaller than DGL's"
     for name in ("Greedy InfoMax", "CwComp"):
@@ -200,6 +200,10 @@ def test_the_text_about_one_minute_is_true_of_the_stored_runs() -> None:
 def test_the_text_about_the_gap_is_true_of_the_stored_runs() -> None:
     first, last = numbers(re.findall(r"It came out: from .*", stored('title = "The gap'))[0])
     assert last - first > 2  # one of the options, and the text takes it for what came out
+    ((six,),) = [
+        numbers(row)[1:2] for row in re.findall(r"^ *6 +.*$", stored('title = "The gap'), re.M)
+    ]
+    assert six - first < 2  # "so it is up to 6 components"
     said = r"At 6 .* interval (\S+) to (\S+)$"  # "nor is which has the smaller gap at 6"
     low, high = re.findall(said, stored("half = 4.30 * error"), re.M | re.S)[0]
     assert float(low) < 0 < float(high)
@@ -248,6 +252,8 @@ def test_rates_at_the_edge_are_those_that_the_text_names() -> None:
     best = {name: [lr for lr in of if of[lr] == max(of.values())] for name, of in tried.items()}
     assert [name for name, lrs in best.items() if min(lrs) == max(tried[name])] == ["cwcomp"]
     assert [name for name, lrs in best.items() if max(lrs) == min(tried[name])] == ["al"]
+    assert min(best["scl-long"]) == min(tried["scl-long"])  # a tie: taken by the preset
+    assert lab.experiment(method="scl-long").lr == min(tried["scl-long"])
 
 
 def test_losses_are_numbered_by_component_and_blocks_by_their_layers() -> None:

@@ -301,7 +301,10 @@ _CASES = {
     "B": ("recompute", "it has to have the very gradient of BP, with less memory"),
     "C": ("cut", "each machine waits for the other, and only a cut ends the waiting"),
     "D": ("leave", "neither memory nor waiting is in the way, and BP is the simplest"),
-    "E": ("cut", "it needs less memory and no more time, and the gradient need not be BP's"),
+    "E": (
+        "cut",
+        "small heads cost less time than a second forward pass, and the gradient need not be BP's",
+    ),
     "F": ("leave", "with BatchNorm and shortcuts gradients do not vanish, and the loss falls"),
 }
 

@@ -133,7 +133,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("cut-or-not", CASES | {"B": "cut"}, "B is not a case for cut: it has to have the very"),
     ("cut-or-not", CASES | {"C": "leave"}, "C is not a case for leave: each machine waits"),
     ("cut-or-not", CASES | {"D": "cut"}, "D is not a case for cut: neither memory"),
-    ("cut-or-not", CASES | {"E": "recompute"}, "E is not a case for recompute: it needs less"),
+    (
+        "cut-or-not",
+        CASES | {"E": "recompute"},
+        "E is not a case for recompute: small heads cost less",
+    ),
     ("cut-or-not", CASES | {"F": "cut"}, "F is not a case for cut: with BatchNorm and shortcuts"),
     ("cut-or-not", {"A": "cut"}, "give one of cut, leave, recompute, rescale for each of A, B, C"),
     ("cut-or-not", CASES | {"A": "pray"}, "give one of cut, leave, recompute, rescale"),
