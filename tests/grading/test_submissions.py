@@ -169,7 +169,7 @@ def test_without_a_sandbox_nothing_runs_unless_it_is_asked_for(
     assert said.endswith("or add --no-sandbox if you trust every answer\n")
     assert not (tmp_path / "all.csv").exists()
     assert main([*words, "--no-sandbox"]) == 0
-    assert "3 missing, 1 right" in capsys.readouterr().out
+    assert "4 missing, 1 right" in capsys.readouterr().out
 
 
 def test_a_folder_without_lessons_and_bad_limits_are_one_sentence(

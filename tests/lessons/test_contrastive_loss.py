@@ -256,7 +256,7 @@ def test_real_images_do_as_the_text_says() -> None:
     ]
     assert [len(runs) for runs in nearest] == [3, 3]
     assert min(nearest[0]) > max(nearest[1])
-    assert "by about 15°. But the nearest are closer, at about 30° against 40°:" in prose()
+    assert "by about 15°. But the nearest are closer, at about 30° against 40°." in prose()
     assert int(large_mean) - int(small_mean) == pytest.approx(15, abs=2)
     assert nearest[0] == pytest.approx([40] * 3, abs=4)
     assert nearest[1] == pytest.approx([30] * 3, abs=4)

@@ -90,7 +90,7 @@ def test_the_loss_of_al_is_the_packages_on_the_same_modules() -> None:
 
 
 def test_the_dips_are_those_of_running_averages() -> None:
-    """By the test images' own averages, BP hardly changes in epoch 3, and Delog-SCL gains."""
+    """By the test images' own averages, both are at about 95 % after epoch 3; AL's wait stays."""
     found = {
         way: (float(running), float(own))
         for way, running, own in re.findall(
@@ -100,8 +100,8 @@ def test_the_dips_are_those_of_running_averages() -> None:
     }
     for way in ("BP", "Delog-SCL"):
         assert found[f"{way}, epoch 3"][0] < found[f"{way}, epoch 2"][0] - 3
-    assert abs(found["BP, epoch 3"][1] - found["BP, epoch 2"][1]) < 2
-    assert found["Delog-SCL, epoch 3"][1] > found["Delog-SCL, epoch 2"][1]
+        assert found[f"{way}, epoch 3"][1] == pytest.approx(95, abs=1.5)
+    assert max(found["AL, epoch 1"]) < 12
 
 
 def test_the_separations_are_as_the_lesson_says() -> None:
