@@ -114,18 +114,17 @@ def test_the_separations_are_as_the_lesson_says() -> None:
 
 
 @pytest.mark.long
-def test_bp_separates_least_behind_the_first_block_with_two_more_seeds(
+def test_bp_separates_least_behind_the_first_block_with_another_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("DELOG_NB_PRESET", raising=False)  # the lesson's own size
-    run = lab.experiment()
+    run = lab.experiment(seed=1)  # the lesson itself has seed 0
     images = data.load(run)
-    for seed in (1, 2):  # the lesson itself has seed 0
-        bp, early_exit, scl = (
-            separation(features_in_training(run.but(method=name, seed=seed), images))[-1, 0]
-            for name in ("bp", "early-exit", "delog-scl")
-        )
-        assert bp < min(early_exit, scl) - 0.05
+    bp, early_exit, scl = (
+        separation(features_in_training(run.but(method=name), images))[-1, 0]
+        for name in ("bp", "early-exit", "delog-scl")
+    )
+    assert bp < min(early_exit, scl) - 0.05
 
 
 @pytest.mark.long
