@@ -40,9 +40,7 @@ def point(what: str, value: int) -> tuple[float, float]:
     choices |= {"images": {}, "classes": {}, "batch": {"batch_size": value}}.get(
         what, {"depth": 16, "width": 0.0625} | {what: value}
     )
-    run = Experiment(
-        preset="lesson", dataset="cifar10", image_size=SIDE, val_fraction=0.0, **choices
-    )
+    run = Experiment(preset="lesson", dataset="cifar10", **choices)
     data = made_up(images, 10, value if what == "classes" else 10, SIDE)
     done = train(run, data=data)
     seconds = float(done.history[-1]["seconds"] or math.nan)

@@ -86,6 +86,9 @@ LONGEST = (
     "test_open",
     "*.ipynb",
     "test_pipeline",
+    "test_pages",
+    "test_kills",
+    "test_submissions",
     "test_sweep",
     "test_product",
     "test_cli",
@@ -93,6 +96,8 @@ LONGEST = (
     "test_golden",
     "test_full_comparison",
     "test_training",
+    "test_from_scratch",
+    "test_wheel",
     "test_pipelined_training",
 )
 

@@ -9,7 +9,7 @@ import torch
 from support.runs import EACH, narrow, tiny
 
 from benchmarks import __main__ as all_of_them
-from benchmarks import gpu, plain
+from benchmarks import epoch, gpu, plain, scale
 from benchmarks.common import (
     Goal,
     Report,
@@ -17,6 +17,7 @@ from benchmarks.common import (
     command,
     difference,
     interleaved,
+    made_up,
     ours,
     ratio,
     table,
@@ -52,6 +53,20 @@ def test_a_checkpointed_step_equals_one_of_bp() -> None:
         expected = plain.step(one, adam, r, t)
         found = plain.checkpointed_step(other.parts()[0], adam2, r, t)
         torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("what", scale.GROWS)
+def test_whatever_grows_is_measured(what: str) -> None:
+    seconds, megabytes = scale.point(what, 16)
+    assert seconds > 0
+    assert megabytes > 0
+
+
+def test_an_epoch_is_taken_apart() -> None:
+    row = epoch.epoch_of("delog-scl", "lesson", made_up(64, 16, side=16))
+    parts = ("forward", "backward", "optimizer", "evaluation")
+    assert all(0 < float(row[part].rstrip("%")) < 100 for part in parts)
+    assert 0 < row["outside %"] < 100
 
 
 def test_turns_alternate_and_the_first_round_is_not_counted() -> None:
