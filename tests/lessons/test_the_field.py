@@ -23,6 +23,7 @@ from delog_nb.course.building import tags
 from delog_nb.course.exercises import check
 from delog_nb.experiment.published import published
 from delog_nb.experiment.registry import METHODS
+from delog_nb.grids import grid
 from delog_nb.lab.lessons.the_field import by_component, measured, reported
 from delog_nb.losses import info_nce, similarity_matrix, supervised_contrastive_loss
 from delog_nb.measure.invariance import CLASS, Probe, write_probes
@@ -115,11 +116,17 @@ def test_reported_figures_are_those_of_the_file_with_bp_of_the_same_source() -> 
 
 def test_measured_says_what_is_there_and_what_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "digits"
+    (folder / grid.GRIDS).mkdir(parents=True)
+    fixed = {"preset": "quick", "limit": 200, "batch_size": 32, "epochs": 2, "precision": "float32"}
+    plan = grid.Grid(title="x", fixed=fixed, cross={"seed": [0, 1], "method": ["bp", "dgl", "gim"]})
+    (folder / grid.GRIDS / "digits.yaml").write_text(grid.text_of(plan))
     errors = []
-    for seed in (0, 1):
+    for seed in (0, 1, 2):
         record = record_of(train(tiny(method="bp", seed=seed)))
-        errors.append(100 - 100 * record.results["test_acc"])
         place = save(record, folder)
+        if seed == 2:  # beside the grid
+            continue
+        errors.append(100 - 100 * record.results["test_acc"])
         block = [Probe(b, "r", CLASS, 0.25 * b, 0.1, 50) for b in (1, 2, 3)]
         write_probes([*block, Probe(3, "r", "rotation", 1.0, 0.1, 50)], place)
     lost = record_of(train(tiny(method="dgl")))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from delog_nb.experiment.published import published
 from delog_nb.experiment.registry import METHODS, end_to_end
+from delog_nb.grids import grid
 from delog_nb.instruments.course_files import RESULTS
 from delog_nb.instruments.run_files import PROBES
 from delog_nb.lab.charts.exhibit import DIGITS, NOTHING
@@ -21,8 +22,11 @@ from delog_nb.records.summary import diverged
 
 _Value = TypeVar("_Value")
 
-# by the folder of results, what its runs are called
-_STUDIES = {"digits": "Digits", "methods": "CIFAR-10, 5,000 images"}
+# by its grid among the results, what a study is called
+_STUDIES = {
+    "digits/grids/digits.yaml": "Digits",
+    "short/grids/methods.yaml": "CIFAR-10, 5,000 images",
+}
 
 
 def by_component(found: Paths, layers_of_a_block: int = 1) -> Paths:
@@ -114,9 +118,9 @@ def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
     ['BP', 'Greedy InfoMax']
     """
     kept = {
-        title: found
-        for folder, title in _STUDIES.items()
-        if (results / folder).is_dir() and (found := readable(results / folder))
+        title: grid.records_of(grid.read(results / path), readable((results / path).parents[1]))
+        for path, title in _STUDIES.items()
+        if (results / path).exists()
     }
     rows = []
     for name in methods:
