@@ -17,6 +17,8 @@ from torch import Tensor, nn
 import delog_nb
 from delog_nb import Experiment, check_method, data, lab, methods, train
 from delog_nb.components import Batch, heads
+from delog_nb.course.assessing import FAILS, OPEN
+from delog_nb.course.claims import CLAIMS
 from delog_nb.experiment import plugins, registry
 from delog_nb.lab.lessons.projection_heads import compared, digits_by_head, photographs
 from delog_nb.losses import supervised_contrastive_loss
@@ -232,3 +234,16 @@ def test_short_runs_give_a_linear_head_a_few_points_and_not_ten() -> None:
 def test_the_guess_fails() -> None:
     last = shown_by(LESSON, "support for the guess").splitlines()[-1]
     assert last.endswith("no difference above the margin")
+
+
+def test_the_papers_heads_gain_what_the_text_says() -> None:
+    (claim,) = [claim for claim in CLAIMS if claim.number == "9"]
+    (assessed,) = lab.checklist(lab.evidence(), [claim])
+    found = {f.label: f for f in assessed.findings if "linear − identity, ConvNet" in f.label}
+    ours, papers = found.values()
+    assert ("the paper's heads" in papers.label, papers.seeds, ours.seeds) == (True, 3, 5)
+    assert f"{100 * papers.mean:.0f}" == "4"
+    assert [f"{100 * end:.0f}" for end in (ours.low, ours.high)] == ["1", "5"]
+    assert ours.verdict == papers.verdict == FAILS
+    open_ = [f.verdict for f in assessed.findings if "mlp − linear, ConvNet" in f.label]
+    assert open_ == [OPEN, OPEN]
