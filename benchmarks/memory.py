@@ -15,11 +15,19 @@ from delog_nb import methods
 from delog_nb.components import Method
 from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
+from delog_nb.experiment.rules import readable
 from delog_nb.instruments.memory import LiveBytes
 from delog_nb.training import make_optimizers
 
 DEPTHS = (8, 64)
 PIECES = 4
+# InfoPro's for 16 components: those for fewer are 0 in places, and a term of weight 0 has no net
+EQUAL_LAMBDAS: dict[str, float] = {
+    "lambda1_first": 5.0,
+    "lambda2_first": 0.05,
+    "lambda1_last": 0.2,
+    "lambda2_last": 0.5,
+}
 RESIDENT = ("bp", "delog-scl", "infopro")
 # net, width, images in a batch: two views each
 STACKS = (("convnet", 0.5, 8), ("resnet", 0.25, 4))
@@ -35,15 +43,9 @@ LESSON = (
 
 def experiment_of(method: str, net: str, width: float, depth: int) -> Experiment:
     """Narrow, with pooled heads: parameters stay small beside activations."""
-    return Experiment(
-        preset="lesson",
-        dataset="cifar10",
-        method=method,
-        net=net,
-        width=width,
-        depth=depth,
-        precision="float32",
-    )
+    run = {"preset": "lesson", "dataset": "cifar10", "precision": "float32", "method": method}
+    size = {"net": net, "width": width, "depth": depth}
+    return Experiment(**readable(run | size | EQUAL_LAMBDAS))
 
 
 def peak(step: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:

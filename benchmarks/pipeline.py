@@ -59,7 +59,7 @@ def measure() -> Report:
                 "stages": stages,
                 "stages x": stages / one,
                 "predicted": BATCH * BATCHES / predicted.makespan,
-                "K (1 - bubble)": 2 * (1 - predicted.bubble),
+                "K (1 - bubble)": 2 * (1 - found.measured.bubble),
                 "bubble": f"{found.measured.bubble:.1%}",
                 "bubble predicted": f"{predicted.bubble:.1%}",
                 "stages ms": " | ".join(f"{1e3 * seconds:.0f}" for seconds in found.together),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -55,6 +56,9 @@ _KERNEL = (
     ("import torch", "import torch"),
     ("first figure", "from delog_nb import lab; lab.lines({'a': [1, 2, 3]}, 'A', 'x', 'y')"),
 )
+_WORKER = (
+    "import json; from benchmarks.start import worker_phases; print(json.dumps(worker_phases()))"
+)
 
 
 def train_phases() -> dict[str, float]:
@@ -91,7 +95,10 @@ def kernel_phases() -> dict[str, float]:
 
 
 def worker_phases() -> dict[str, float]:
-    """Seconds until a worker runs something, and of its first run beyond those of a second one."""
+    """Seconds until a worker runs something, and of its first run beyond those of a second one.
+
+    Of a process's first worker: the later ones are copies of what it has loaded.
+    """
     begin = time.time()
     with Workers(1) as workers, tempfile.TemporaryDirectory() as folder:
         workers.submit(time.time).result()
@@ -136,7 +143,7 @@ def measure() -> Report:
     for name, phases in (
         ("train", train_phases),
         ("kernel", kernel_phases),
-        ("worker", worker_phases),
+        ("worker", lambda: json.loads(child(_WORKER))),
     ):
         found = medians([phases() for _ in range(ROUNDS)])
         report.rows += [{"of": name, "phase": what, "s": s} for what, s in found.items()]
