@@ -10,7 +10,7 @@ from delog_nb.experiment.registry import METHODS
 from delog_nb.measure.estimate import estimate
 
 WIDTHS = {"convnet": 0.5, "resnet": 0.25}
-EPOCHS = 4  # of the preset's 8: time is in proportion
+EPOCHS = 3  # of the preset's 8: time is in proportion
 
 
 def measure() -> Report:

@@ -10,7 +10,7 @@ from benchmarks.common import Report, agree, command
 from delog_nb import Experiment
 from delog_nb.pipeline.race import race
 
-BATCH, BATCHES, EPOCHS = 32, 16, 4  # one epoch warms up
+BATCH, BATCHES, EPOCHS = 32, 16, 3  # one epoch warms up
 CASES = {
     "ConvNet": {},
     "deep stack, 16 blocks": {"depth": 16, "width": 0.5, "norm": "batch", "pool": 4},
@@ -46,7 +46,7 @@ def measure() -> Report:
     )
     for case in CASES:
         experiment = experiment_of(case)
-        four = race(experiment, stages=4, batches=3, epochs=2)
+        four = race(experiment, stages=4, batches=2, epochs=2)
         found = race(experiment, stages=2, batches=BATCHES, epochs=EPOCHS)
         agree(f"{case}: weights", float(not (found.same_weights and four.same_weights)), 0)
         one, stages, two_threads = found.rates

@@ -5,6 +5,7 @@ from torch import nn
 
 from delog_nb.experiment import Option
 from delog_nb.nets import Shape
+from delog_nb.nets.layers import AveragePool
 
 # of every method whose heads, exits or bridges flatten features
 POOL = Option(
@@ -24,7 +25,7 @@ def flatten(shape: Shape, pool: int = 0) -> tuple[nn.Module, int]:
     Pooling keeps the flattened features, and with them the first linear layer, small.
     """
     if pool and len(shape) == 3 and pool < min(shape[1:]):
-        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(pool), nn.Flatten())
+        pooled = nn.Sequential(AveragePool((pool, pool)), nn.Flatten())
         return pooled, shape[0] * pool * pool
     return nn.Flatten(), torch.Size(shape).numel()
 

@@ -9,18 +9,6 @@ from delog_nb.losses.contrastive import unit
 _EPSILON = 1e-8  # the authors add it to a norm before they divide by it
 
 
-def channel_deviation(r: Tensor) -> Tensor:
-    """Feature maps (N, C, H, W) -> (N, D): each channel's standard deviation over its positions.
-
-    With fewer than four channels or a height of one, as everything flattened. In float32, or
-    float64 for float64 input.
-    """
-    r = r if r.dtype == torch.float64 else r.float()
-    if r.ndim == 4 and r.shape[1] > 3 and r.shape[2] > 1:
-        return r.flatten(2).std(2)  # a constant channel gets gradient 0
-    return r.flatten(1)
-
-
 def similarity_matrix(z: Tensor) -> Tensor:
     r"""Cosine similarities (N, N) of rows z (N, D), each without its own mean.
 

@@ -25,6 +25,7 @@ from delog_nb.experiment.counts import Counts
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape
 from delog_nb.nets.backbone import output_shape
+from delog_nb.nets.layers import AveragePool
 
 LayerMaker = Callable[..., nn.Module]  # (in_shape, halve=) -> a fresh layer
 
@@ -83,7 +84,7 @@ def auxiliary(
         halvings -= halve
         made.append(make(shape, halve=halve))
         shape = output_shape(made[-1], shape)
-    made += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    made += [AveragePool((1, 1)), nn.Flatten()]
     if norm:
         made.append(nn.BatchNorm1d(shape[0]))
     return nn.Sequential(*made, nn.Linear(shape[0], classes))

@@ -25,6 +25,7 @@ from delog_nb.components.component import Component, Method, NetMaker, Objective
 from delog_nb.components.declare import method
 from delog_nb.experiment import ExperimentError, Option
 from delog_nb.experiment.counts import Counts
+from delog_nb.losses import channel_energy
 from delog_nb.nets import Shape
 
 _WEIGHTS = {"cwc": (1.0, 0.0), "pvn": (0.0, 1.0), "cwg": (0.28, 0.72)}
@@ -48,9 +49,7 @@ class Goodness(nn.Module):
             )
 
     def forward(self, r: Tensor) -> Tensor:
-        r = r.to(torch.promote_types(r.dtype, torch.float32))  # under autocast too
-        energy = r.square().mean((2, 3))  # (B, C)
-        groups = energy.tensor_split(self.classes, dim=1)  # S_1 ... S_K
+        groups = channel_energy(r).tensor_split(self.classes, dim=1)  # S_1 ... S_K
         return torch.stack([group.mean(1) for group in groups], dim=1)  # g
 
 

@@ -16,7 +16,7 @@ from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape
-from delog_nb.nets.layers import conv
+from delog_nb.nets.layers import AveragePool, conv
 
 
 def auxiliary(kind: str, shape: Shape, classes: int) -> nn.Sequential:
@@ -36,14 +36,14 @@ def auxiliary(kind: str, shape: Shape, classes: int) -> nn.Sequential:
     if kind == "cnn":
         layers += [conv(channels, channels, activation=nn.ReLU(inplace=True)) for _ in range(2)]
         return nn.Sequential(
-            *layers, nn.AdaptiveAvgPool2d(2), nn.BatchNorm2d(channels), nn.Flatten(), logits
+            *layers, AveragePool((2, 2)), nn.BatchNorm2d(channels), nn.Flatten(), logits
         )
-    layers.append(nn.AdaptiveAvgPool2d(tuple(math.ceil(side / 4) for side in sides)))
+    layers.append(AveragePool((math.ceil(sides[0] / 4), math.ceil(sides[1] / 4))))
     if kind == "mlp-sr":
         layers += [
             conv(channels, channels, kernel=1, activation=nn.ReLU(inplace=True)) for _ in range(3)
         ]
-    layers += [nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    layers += [AveragePool((2, 2)), nn.Flatten()]
     for _ in range(3):
         layers += [nn.Linear(wide, wide), nn.BatchNorm1d(wide), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, logits)

@@ -23,6 +23,7 @@ from delog_nb.experiment.counts import Counts
 from delog_nb.methods.delog_scl import ContrastiveObjective
 from delog_nb.methods.early_exit import ExitObjective
 from delog_nb.nets import Shape
+from delog_nb.nets.layers import AveragePool
 
 _TAU = 0.07
 _FEATURES = 128  # of the auxiliary net's hidden layer, and of what the contrastive loss compares
@@ -68,7 +69,7 @@ def auxiliary(shape: Shape, outputs: int, *, deepest: bool) -> nn.Module:
         nn.Conv2d(shape[0], channels, 3, stride, padding=1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
-        nn.AdaptiveAvgPool2d(1),
+        AveragePool((1, 1)),
         nn.Flatten(),
         nn.Linear(channels, _FEATURES),
         nn.ReLU(inplace=True),

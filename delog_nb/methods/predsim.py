@@ -25,6 +25,7 @@ from delog_nb.components.declare import method
 from delog_nb.experiment import Option
 from delog_nb.losses import channel_deviation, similarity_matching_loss
 from delog_nb.nets import Shape
+from delog_nb.nets.layers import AveragePool
 
 
 def pooled_sides(shape: Shape, dimensions: int) -> tuple[int, int]:
@@ -48,7 +49,7 @@ def linear_decoder(shape: Shape, classes: int, dimensions: int) -> nn.Sequential
     sides = pooled_sides(shape, dimensions)
     linear = nn.Linear(shape[0] * math.prod(sides), classes)
     nn.init.zeros_(linear.weight)
-    return nn.Sequential(nn.AdaptiveAvgPool2d(sides), nn.Flatten(), linear)
+    return nn.Sequential(AveragePool(sides), nn.Flatten(), linear)
 
 
 class ChannelDeviation(nn.Module):
