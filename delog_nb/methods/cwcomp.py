@@ -39,18 +39,22 @@ class Goodness(nn.Module):
         ExperimentError: there are fewer channels than classes.
     """
 
+    shares: Tensor
+
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.classes = classes
         if shape[0] < classes:
             raise ExperimentError(
                 f"cwcomp needs at least a channel for each class: features of {shape[0]} channels "
                 f"do not go with {classes} classes; a larger width has more"
             )
 
+        groups = torch.eye(shape[0]).tensor_split(classes)  # S_1 ... S_K
+        shares = torch.stack([group.mean(0) for group in groups], dim=1)  # of a channel in a group
+        self.register_buffer("shares", shares, persistent=False)
+
     def forward(self, r: Tensor) -> Tensor:
-        groups = channel_energy(r).tensor_split(self.classes, dim=1)  # S_1 ... S_K
-        return torch.stack([group.mean(1) for group in groups], dim=1)  # g
+        return (channel_energy(r)[:, :, None] * self.shares).sum(1)  # g
 
 
 class Competition(Objective):
