@@ -112,7 +112,7 @@ def _row(name: str, figure: dict[str, str]) -> dict[str, str | int]:
 
 def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
     """Test errors of ``methods`` in the runs that are kept with the course, and those of a linear
-    probe on the last block; n is the number of seeds. A study without runs has no column.
+    probe on the last block; n is the number of seeds. What a study has not has no column.
 
     >>> measured(["bp", "gim"])["Method"].tolist()
     ['BP', 'Greedy InfoMax']
@@ -128,9 +128,10 @@ def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
         for title, found in kept.items():
             runs = [r for r in found if r.experiment.method == name]
             own = [1 - r.results["test_acc"] for r in runs if not diverged(r)]
-            read = [1 - share for r in runs for share in _probed(r)]
             row[f"{title}: test error (%)"] = _spread(own, len(runs) - len(own))
-            row[f"{title}: of a probe on the last block (%)"] = _spread(read)
+            if any(_probed(r) for r in found):
+                read = [1 - share for r in runs for share in _probed(r)]
+                row[f"{title}: of a probe on the last block (%)"] = _spread(read)
         rows.append(row)
     return pd.DataFrame(rows).fillna(NOTHING)
 
