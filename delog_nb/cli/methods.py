@@ -224,8 +224,8 @@ def _text(found: dict[str, Lines]) -> str:
 def _markdown(found: dict[str, Lines]) -> str:
     parts = [
         "# Methods",
-        "Written by `delog-nb methods --markdown --runs results/cpu --runs results/digits --tries "
-        "results/rates`. `delog-nb explain METHOD` "
+        "Written by `delog-nb methods --markdown --runs results/cpu --runs results/digits --runs "
+        "results/short --tries results/rates`. `delog-nb explain METHOD` "
         "shows a method's file with its formulas beside the lines that compute them. A published "
         "figure and ours stand side by side, not in one table: nets, images, epochs, views and "
         "the choice of the epoch differ, and each says which they are.",

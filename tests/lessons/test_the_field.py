@@ -274,3 +274,16 @@ def test_losses_are_numbered_by_component_and_blocks_by_their_layers() -> None:
     of_layers = tiny(method="dgl")
     same = paths(of_layers, data.load(of_layers))
     assert by_component(same) == same
+
+
+def test_on_photographs_bp_leads_and_the_text_names_who_is_nearest() -> None:
+    plan = grid.read(ROOT / "results" / "short" / "grids" / "methods.yaml")
+    own = grid.records_of(plan, readable(ROOT / "results" / "short"))
+    assert len(own) == len(plan.experiments())  # whole
+    error = {(r.experiment.method, r.experiment.seed): 1 - r.results["test_acc"] for r in own}
+    seeds = {seed for _, seed in error}
+    assert all(error[name, s] > error["bp", s] for name in SIX for s in seeds)
+    by_error = sorted(SIX, key=lambda name: mean(error[name, s] for s in seeds))
+    count = {name: lab.experiment(method=name).num_components for name in SIX}
+    assert (by_error[0], by_error[-1]) == ("infopro", "gim")
+    assert count["infopro"] == min(count.values()) == count["gim"] - 1
