@@ -19,7 +19,7 @@ from delog_nb.grids import job
 from delog_nb.grids.workers import Workers
 from delog_nb.training import planned
 
-ROUNDS = 5
+ROUNDS = 3
 COMMANDS = (
     "--help",
     "train --help",
