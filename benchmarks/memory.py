@@ -17,17 +17,13 @@ from delog_nb.experiment import Experiment
 from delog_nb.experiment.registry import METHODS, NETS
 from delog_nb.experiment.rules import readable
 from delog_nb.instruments.memory import LiveBytes
+from delog_nb.methods import infopro
 from delog_nb.training import make_optimizers
 
 DEPTHS = (8, 64)
 PIECES = 4
 # InfoPro's for 16 components: those for fewer are 0 in places, and a term of weight 0 has no net
-EQUAL_LAMBDAS: dict[str, float] = {
-    "lambda1_first": 5.0,
-    "lambda2_first": 0.05,
-    "lambda1_last": 0.2,
-    "lambda2_last": 0.5,
-}
+EQUAL_LAMBDAS = {o.name: x for o, x in zip(infopro.WEIGHTS, infopro.PUBLISHED[16], strict=True)}
 RESIDENT = ("bp", "delog-scl", "infopro")
 # net, width, images in a batch: two views each
 STACKS = (("convnet", 0.5, 8), ("resnet", 0.25, 4))

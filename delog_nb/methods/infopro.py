@@ -28,7 +28,7 @@ from delog_nb.nets.layers import AveragePool
 _TAU = 0.07
 _FEATURES = 128  # of the auxiliary net's hidden layer, and of what the contrastive loss compares
 # lambda1 and lambda2 of the first local loss, then of the last, by K: ResNet-32, CIFAR-10, contrast
-_PUBLISHED = {2: (5, 1, 5, 1), 4: (6, 0, 1, 2), 8: (5, 0, 0, 2), 16: (5, 0.05, 0.2, 0.5)}
+PUBLISHED = {2: (5, 1, 5, 1), 4: (6, 0, 1, 2), 8: (5, 0, 0, 2), 16: (5, 0.05, 0.2, 0.5)}
 
 
 class Reconstruction(Objective):
@@ -104,7 +104,7 @@ def weights(options: SimpleNamespace) -> list[tuple[float, float]]:
     weights for, those of the next larger one, or of 16.
     """
     count = options.components
-    row = _PUBLISHED[next((k for k in _PUBLISHED if k >= count), max(_PUBLISHED))]
+    row = PUBLISHED[next((k for k in PUBLISHED if k >= count), max(PUBLISHED))]
     own = [getattr(options, option.name) for option in WEIGHTS]
     first1, first2, last1, last2 = (
         paper if given is None else given for given, paper in zip(own, row, strict=True)

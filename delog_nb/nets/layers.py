@@ -30,7 +30,7 @@ def scaled(units: int, width: float) -> int:
 
 
 class _WindowMeans(Function):
-    """`avg_pool2d` without overlap; its gradient is written at the rate of a copy."""
+    """`avg_pool2d` without overlap; its gradient is one copy."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, height: int, width: int) -> Tensor:
@@ -49,7 +49,7 @@ class _WindowMeans(Function):
 class AveragePool(nn.AdaptiveAvgPool2d):
     """To ``sides``; where they divide those of the features, by windows.
 
-    The result is the same. On channels-last features in bf16 the gradient takes half the time.
+    The result is the same; on channels-last features the gradient is faster.
     """
 
     def __init__(self, sides: tuple[int, int]) -> None:

@@ -112,7 +112,7 @@ def _row(name: str, figure: dict[str, str]) -> dict[str, str | int]:
 
 def measured(methods: Iterable[str], results: Path = RESULTS) -> pd.DataFrame:
     """Test errors of ``methods`` in the runs that are kept with the course, and those of a linear
-    probe on the last block; n is the number of seeds. What a study has not has no column.
+    probe on the last block; n is the number of seeds. There is no column for what a study lacks.
 
     >>> measured(["bp", "gim"])["Method"].tolist()
     ['BP', 'Greedy InfoMax']
